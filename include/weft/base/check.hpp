@@ -1,0 +1,23 @@
+#pragma once
+
+#include <source_location>
+#include <string_view>
+
+namespace weft::detail {
+
+/// Writes what was misused, where, and what to do about it to standard error, then aborts.
+[[noreturn]] void check_failed(std::string_view condition, std::string_view advice, std::source_location where);
+
+}  // namespace weft::detail
+
+/// Ends the program when a caller misuses weft. Always on. `advice` says what to do instead.
+#define WEFT_CHECK(condition, advice)                                                            \
+  ((condition) ? void()                                                                          \
+               : ::weft::detail::check_failed(#condition, advice, std::source_location::current()))
+
+/// An invariant of weft's own; checked in debug builds.
+#ifdef NDEBUG
+#define WEFT_ASSERT(condition) static_cast<void>(0)
+#else
+#define WEFT_ASSERT(condition) WEFT_CHECK(condition, "this is a defect in weft: please report it")
+#endif

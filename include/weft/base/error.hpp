@@ -1,0 +1,30 @@
+#pragma once
+
+#include <system_error>
+
+namespace weft {
+
+/// Conditions that are weft's own. What the operating system reports keeps its errno in
+/// `std::system_category()`.
+enum class errc {
+  cancelled = 1,  ///< the task was asked to stop; the operation has taken nothing
+  timed_out,      ///< the deadline passed first; the operation has taken nothing
+  closed,         ///< the channel, stream or listener was closed
+  end_of_stream,  ///< the peer has sent all that it will send
+  too_large,      ///< a limit that the caller or the configuration set was exceeded
+  malformed,      ///< what the peer sent breaks its protocol
+  unavailable,    ///< the runtime or a resource that the operation needs is not there
+};
+
+/// The category of `errc`: its name is "weft".
+[[nodiscard]] const std::error_category& error_category() noexcept;
+
+/// Found by argument-dependent look-up, so that an `errc` converts to `std::error_code`.
+[[nodiscard]] inline std::error_code make_error_code(errc condition) noexcept {
+  return {static_cast<int>(condition), error_category()};
+}
+
+}  // namespace weft
+
+template <>
+struct std::is_error_code_enum<weft::errc> : std::true_type {};

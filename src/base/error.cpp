@@ -1,0 +1,33 @@
+#include <weft/base/error.hpp>
+
+#include <string>
+
+namespace weft {
+namespace {
+
+class category final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "weft"; }
+
+  [[nodiscard]] std::string message(int value) const override {
+    switch (static_cast<errc>(value)) {
+      case errc::cancelled: return "cancelled";
+      case errc::timed_out: return "the deadline passed";
+      case errc::closed: return "closed";
+      case errc::end_of_stream: return "end of stream";
+      case errc::too_large: return "larger than the limit";
+      case errc::malformed: return "malformed";
+      case errc::unavailable: return "not available";
+    }
+    return "unknown weft error";
+  }
+};
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+  static const category instance;
+  return instance;
+}
+
+}  // namespace weft
