@@ -1,21 +1,40 @@
-# weft_layer(<name> SOURCES <file>... HEADERS <public header>... [DEPENDS <layer or target>...] [PRIVATE_DEPENDS <target>...])
+# weft_layer(<name> [SOURCES <file>...] [HEADERS <public header>...] [DEPENDS <layer or target>...]
+#            [PRIVATE_DEPENDS <target>...] [BUILD_DEPENDS <target>...])
 #
-# A folder is a layer is a target: src/<name> becomes weft_<name>, alias weft::<name>. Public headers live in
-# include/weft/<name>. DEPENDS names what the public headers need (layers by their alias).
+# A folder is a layer is a target: src/<name> becomes weft_<name>, alias weft::<name>, installed under that name. Public
+# headers live in include/weft/<name>. DEPENDS names what the public headers need (layers by their alias),
+# PRIVATE_DEPENDS what only the sources need and programs must link, BUILD_DEPENDS what only compiling the sources needs
+# (header-only libraries). Without SOURCES the layer is its headers. weft_dependencies.cmake says how to find others'
+# libraries.
 function(weft_layer name)
-  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;DEPENDS;PRIVATE_DEPENDS;BUILD_DEPENDS" ${ARGN})
   set(target weft_${name})
-  add_library(${target} ${arg_SOURCES})
-  add_library(weft::${name} ALIAS ${target})
+  list(TRANSFORM arg_BUILD_DEPENDS REPLACE "(.+)" "$<BUILD_INTERFACE:\\1>")
   list(TRANSFORM arg_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/include/weft/${name}/)
-  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${arg_HEADERS})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_compile_features(${target} PUBLIC cxx_std_23)
-  target_link_libraries(${target} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE_DEPENDS})
-  set_target_properties(${target} PROPERTIES
-    EXPORT_NAME ${name} CXX_EXTENSIONS OFF
-    POSITION_INDEPENDENT_CODE ON)
-  weft_warnings(${target})
+  if(arg_SOURCES)
+    set(scope PUBLIC)
+    add_library(${target} ${arg_SOURCES})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(${target} PRIVATE ${arg_PRIVATE_DEPENDS} ${arg_BUILD_DEPENDS})
+    set_target_properties(${target} PROPERTIES
+      CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+    weft_warnings(${target})
+  else()
+    set(scope INTERFACE)
+    add_library(${target} INTERFACE)
+  endif()
+  add_library(weft::${name} ALIAS ${target})
+  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${arg_HEADERS})
+  target_compile_features(${target} ${scope} cxx_std_23)
+  target_link_libraries(${target} ${scope} ${arg_DEPENDS})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY weft_layers ${name})
+  if(WEFT_INSTALL)
+    install(TARGETS ${target} EXPORT weft
+      LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+      FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  endif()
 endfunction()
 
 # The warnings that our own targets are built with; never a user's.

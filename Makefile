@@ -1,0 +1,95 @@
+# The face of the project. `make` alone shows what there is. Everything is CMake underneath (CMakePresets.json): use
+# that directly if you prefer.
+
+MODEL ?= virtual
+PORT ?= 8080
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+CTEST_ARGS ?=
+
+export NINJA_STATUS = [%f/%t] 
+# ccache where it is installed. Looked up when a recipe runs: the recipe before may have installed it.
+ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LAUNCHER="$$(command -v ccache)"
+sources = git ls-files --cached --others --exclude-standard
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test asan tsan debug format format-check tidy clean \
+  dependencies dependencies-test dependencies-sanitizers dependencies-lint
+
+## Run
+
+run: dependencies ## Start the photo gallery on http://localhost:PORT; MODEL=single|threads|pool|virtual
+	$(call configure,release)
+	$(call build,release,--target gallery moderator)
+	@MODEL="$(MODEL)" PORT="$(PORT)" scripts/run-gallery
+
+## Build and test
+
+build: dependencies ## Build everything, optimised
+	$(call configure,release)
+	$(call build,release)
+
+test: dependencies-test ## Build everything and run all tests
+	$(call configure,release)
+	$(call build,release,--target all all_verify_interface_header_sets)
+	$(call ctest,release)
+
+debug: dependencies-test ## The same with assertions and without optimisation
+	$(call configure,debug)
+	$(call build,debug)
+	$(call ctest,debug)
+
+asan: dependencies-sanitizers ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(call configure,asan)
+	$(call build,asan)
+	$(call ctest,asan)
+
+tsan: dependencies-sanitizers ## The tests under ThreadSanitizer
+	$(call configure,tsan)
+	$(call build,tsan)
+	$(call ctest,tsan)
+
+## Look after the code
+
+format: dependencies-lint ## Format every C++ file in place
+	@$(sources) '*.hpp' '*.cpp' | xargs clang-format-19 -i
+
+format-check: dependencies-lint ## Fail if `make format` would change something
+	@$(sources) '*.hpp' '*.cpp' | xargs clang-format-19 --dry-run --Werror
+
+tidy: dependencies-sanitizers dependencies-lint ## clang-tidy over all that the debug build compiles; TIDY=regex for less
+	$(call configure,tidy)
+	@scripts/run-clang-tidy build/tidy "$(TIDY)"
+
+clean: ## Delete what was built; the gallery's photos stay
+	rm -rf build
+
+help: ## Show this
+	@if [ -t 1 ]; then bold=$$(printf '\033[1m'); blue=$$(printf '\033[36m'); plain=$$(printf '\033[0m'); fi; \
+	echo "$${bold}weft$${plain}: virtual threads, coroutines, an event loop and CPU parallelism for C++ backends"; \
+	awk -v bold="$$bold" -v blue="$$blue" -v plain="$$plain" -F ':.*## ' \
+	  '/^## / { printf "\n%s%s%s\n", bold, substr($$0, 4), plain } \
+	   /^[a-z-]+:.*## / { printf "  %smake %-13s%s%s\n", blue, $$1, plain, $$2 }' $(MAKEFILE_LIST); \
+	echo; echo "Variables: MODEL=$(MODEL) PORT=$(PORT) JOBS=$(JOBS) CTEST_ARGS='-R name'"
+
+# How the steps are done
+
+dependencies:
+	@scripts/install-dependencies
+dependencies-test:
+	@scripts/install-dependencies --browser
+dependencies-sanitizers:
+	@scripts/install-dependencies --sanitizers
+dependencies-lint:
+	@scripts/install-dependencies --lint
+
+# configure(preset, more arguments): says something only when it fails. Ninja configures again by itself when a
+# CMake file changes, so an existing build folder is left alone unless there are arguments.
+define configure
+@if [ ! -f build/$(1)/build.ninja ] || [ -n "$(2)" ]; then \
+  echo "Configuring build/$(1)"; mkdir -p build/$(1); \
+  $(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || { cat build/$(1)/configure.log >&2; exit 1; }; fi
+endef
+# build(preset, more arguments)
+build = @cmake --build --preset $(1) -j $(JOBS) $(2)
+# ctest(preset): the tests of one preset, as many at once as there are cores.
+ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $(CTEST_ARGS)

@@ -1,0 +1,7 @@
+#pragma once
+
+/// All of weft. A program that wants shorter builds includes the headers it uses instead.
+
+#include <weft/base/check.hpp>
+#include <weft/base/error.hpp>
+#include <weft/base/result.hpp>
