@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+
+namespace weft::stack {
+
+class slot;
+struct sanitizer;
+
+/// One flow of control: an OS thread's own, or one with a stack from a `stack_pool`. While it does not run, it is a
+/// stack pointer and the C++ exception state that travels with it.
+///
+/// A flow may leave one OS thread and go on in another, also in the middle of a catch block or of a destructor that
+/// runs during unwinding. What belongs to the OS thread does not travel: **a pointer or reference to a thread_local
+/// or to errno that was taken before a switch means the old thread's afterwards.** Compilers assume that a function
+/// stays on its thread: they keep such addresses in registers, and merge calls of pthread_self() and so of
+/// std::this_thread::get_id(). A function that switches, or that one which switches was inlined into, must not name
+/// any of these on both sides: reach them through a function that is never inlined (`[[gnu::noinline]]`, with an empty
+/// `asm volatile("")` so that calls of it are not merged either).
+///
+/// Thread: owner. Between a switch from a flow and the next switch to it, the flow may be handed to another OS thread;
+/// the hand-over itself must order the two (release and acquire), and must begin only when the switch is over, which
+/// means on the other side of it.
+/// Lifetime: outlives the flow. May lie on the flow's own stack.
+class context {
+ public:
+  /// The calling OS thread's own flow. Belongs to the thread that first switches away from it, until it is destroyed.
+  context() noexcept = default;
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  /// Makes this a new flow that runs `entry(argument)` on the stack between `stack_bottom` and `stack_top` when it is
+  /// first switched to. Touches only the 64 to 256 bytes below `stack_top`, which needs no alignment and may lie below
+  /// `owner->top()`. `owner` is the slot that the stack is part of.
+  /// `entry` does not return and lets no exception out: it ends in exit_to(). The flow begins with the caller's
+  /// floating-point control words, as an OS thread does.
+  void prepare(std::byte* stack_bottom, std::byte* stack_top, slot* owner, void (*entry)(void*),
+               void* argument) noexcept;
+
+  /// Saves the running flow into `from` and goes on with `to`, in this OS thread. Returns when something switches to
+  /// `from`, perhaps in another OS thread.
+  static void switch_to(context& from, context& to) noexcept;
+
+  /// Ends the running flow, `from`, and goes on with `to`. When `to` runs, nothing uses the stack of `from` any more.
+  [[noreturn]] static void exit_to(context& from, context& to) noexcept;
+
+ private:
+  friend struct sanitizer;
+
+  /// The layout that the C++ ABI gives to what __cxa_get_globals() returns.
+  struct exception_state {
+    void* caught = nullptr;
+    unsigned int uncaught = 0;
+  };
+
+  static void pass_thread(context& from, context& to) noexcept;
+  void bind() noexcept;
+
+  void* stack_pointer_ = nullptr;
+  exception_state* running_exceptions_ = nullptr;  // the OS thread's; set while the flow runs, stale while it does not
+  exception_state exceptions_;                     // the flow's; set while it does not run
+
+  // For the sanitizers alone.
+  [[maybe_unused]] slot* slot_ = nullptr;
+  [[maybe_unused]] void* fiber_ = nullptr;
+  [[maybe_unused]] void* fake_stack_ = nullptr;
+  [[maybe_unused]] const std::byte* stack_bottom_ = nullptr;
+  [[maybe_unused]] std::size_t stack_bytes_ = 0;
+};
+
+}  // namespace weft::stack

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <weft/base/result.hpp>
+
+namespace weft::stack {
+
+class stack_pool;
+struct reservation;
+struct sanitizer;
+
+/// A stack of a pool's: usable memory between bottom() and top(), with a guard below it. Not more than a descriptor,
+/// which lies elsewhere.
+/// Thread: whoever allocated it.
+class slot {
+ public:
+  slot(const slot&) = delete;
+  slot& operator=(const slot&) = delete;
+
+  /// The lowest usable byte; the guard ends here.
+  [[nodiscard]] std::byte* bottom() const noexcept { return bottom_; }
+  /// One past the highest usable byte.
+  [[nodiscard]] std::byte* top() const noexcept { return bottom_ + bytes_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] stack_pool& pool() const noexcept { return *pool_; }
+
+  /// For whoever holds the slot, to link slots that it keeps back. The pool uses it only while it holds the slot.
+  slot* next = nullptr;
+
+ private:
+  friend class stack_pool;
+  friend struct sanitizer;
+  slot(std::byte* bottom, std::size_t bytes, stack_pool& pool) noexcept
+      : bottom_(bottom), bytes_(bytes), pool_(&pool) {}
+
+  std::byte* bottom_;
+  std::size_t bytes_;
+  stack_pool* pool_;
+  [[maybe_unused]] void* fiber_ = nullptr;  // ThreadSanitizer's picture of the flow on this stack
+  [[maybe_unused]] bool fiber_ran_ = false;
+  [[maybe_unused]] std::uint32_t registration_ = 0;  // Valgrind's number for this stack
+};
+
+/// How the page below each stack is made to fault.
+enum class guard_method {
+  best,              ///< the first of the following that the kernel knows
+  advice,            ///< MADV_GUARD_INSTALL: costs no mapping, Linux 6.13 or newer
+  split_protection,  ///< mprotect: two mappings a stack, so vm.max_map_count (65,530) ends it at some 32,000 stacks
+};
+
+/// Stacks of one size, carved out of large reservations of address space. A stack takes memory only where it was
+/// touched. Released stacks are kept, with what they touched, and the one released last is given out first.
+/// Thread: any, for every member but the destructor.
+/// Lifetime: every slot is released first; the destructor checks.
+class stack_pool {
+ public:
+  /// Rounds `stack_bytes` up to whole pages, and to a minimum of 16 KiB (64 KiB under the sanitizers, whose frames are
+  /// larger). Reserves nothing yet.
+  explicit stack_pool(std::size_t stack_bytes, guard_method guard = guard_method::best);
+  ~stack_pool();
+  stack_pool(const stack_pool&) = delete;
+  stack_pool& operator=(const stack_pool&) = delete;
+
+  /// A stack nobody else uses; its contents are arbitrary. Fails with the errno that the kernel gave when there is no
+  /// more address space, memory or mappings; what is already allocated goes on. explain() says more.
+  [[nodiscard]] result<slot*> allocate();
+
+  /// Takes back a stack of this pool's on which nothing runs any more.
+  void release(slot* stack) noexcept;
+
+  /// Gives the memory of released stacks back to the kernel, except that of the `keep` stacks released last. They can
+  /// still be allocated. Returns how many stacks it emptied.
+  std::size_t trim(std::size_t keep = 0) noexcept;
+
+  /// Why allocate() failed with `error`, in a sentence or two that name the limit and how to raise it.
+  [[nodiscard]] std::string explain(std::error_code error) const;
+
+  struct statistics {
+    std::size_t in_use = 0;          ///< allocated and not released
+    std::size_t kept = 0;            ///< released, memory kept
+    std::size_t empty = 0;           ///< released and trimmed
+    std::size_t most_in_use = 0;     ///< the highest that in_use was
+    std::size_t reserved_bytes = 0;  ///< address space, not memory
+    guard_method guard = guard_method::best;
+  };
+  [[nodiscard]] statistics stats() const;
+
+  /// What each stack has: slot::bytes().
+  [[nodiscard]] std::size_t stack_bytes() const noexcept { return stack_bytes_; }
+
+ private:
+  [[nodiscard]] result<slot*> carve();
+  [[nodiscard]] std::error_code reserve();
+
+  const std::size_t stack_bytes_;
+  const std::size_t stride_bytes_;
+  guard_method guard_;
+
+  mutable std::mutex mutex_;  // guards all below
+  slot* kept_ = nullptr;      // linked through slot::next, the one released last first
+  slot* empty_ = nullptr;     // likewise
+  std::vector<std::unique_ptr<reservation>> reservations_;
+  statistics stats_;
+};
+
+}  // namespace weft::stack

@@ -1,0 +1,100 @@
+#include <weft/stack/stack_pool.hpp>
+
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace weft::stack {
+namespace {
+
+class stack_pool_with : public testing::TestWithParam<guard_method> {};
+INSTANTIATE_TEST_SUITE_P(guards, stack_pool_with, testing::Values(guard_method::best, guard_method::split_protection),
+                         [](const auto& guard) {
+                           return guard.param == guard_method::best ? "best" : "split_protection";
+                         });
+
+TEST_P(stack_pool_with, the_whole_stack_is_usable_and_the_byte_below_it_is_not) {
+  stack_pool pool{64 * 1024, GetParam()};
+  slot* stack = pool.allocate().value();
+  EXPECT_EQ(stack->top() - stack->bottom(), 64 * 1024);
+  std::memset(stack->bottom(), 1, stack->bytes());
+  EXPECT_DEATH(*const_cast<volatile std::byte*>(stack->bottom() - 1) = std::byte{1}, "");
+  pool.release(stack);
+}
+
+TEST_P(stack_pool_with, the_stack_released_last_is_given_out_first) {
+  stack_pool pool{64 * 1024, GetParam()};
+  slot* one = pool.allocate().value();
+  slot* two = pool.allocate().value();
+  pool.release(one);
+  pool.release(two);
+  EXPECT_EQ(pool.allocate().value(), two);
+  EXPECT_EQ(pool.allocate().value(), one);
+  pool.release(one);
+  pool.release(two);
+}
+
+TEST(stack_pool, a_trimmed_stack_is_empty_and_still_guarded) {
+  stack_pool pool{64 * 1024};
+  slot* hot = pool.allocate().value();
+  slot* cold = pool.allocate().value();
+  std::memset(hot->bottom(), 1, hot->bytes());
+  std::memset(cold->bottom(), 1, cold->bytes());
+  pool.release(cold);
+  pool.release(hot);
+  EXPECT_EQ(pool.trim(1), 1u);
+  EXPECT_EQ(pool.stats().kept, 1u);
+  EXPECT_EQ(pool.stats().empty, 1u);
+  EXPECT_EQ(*hot->bottom(), std::byte{1});
+  EXPECT_EQ(*cold->bottom(), std::byte{0});
+  EXPECT_DEATH(*const_cast<volatile std::byte*>(cold->bottom() - 1) = std::byte{1}, "");
+}
+
+TEST(stack_pool, holds_a_hundred_thousand_touched_stacks) {
+  stack_pool pool{16 * 1024};
+  std::vector<slot*> stacks;
+  for (int i = 0; i < 100'000; ++i) {
+    auto stack = pool.allocate();
+    ASSERT_TRUE(stack) << pool.explain(stack.error());
+    *((*stack)->top() - 1) = std::byte{1};
+    stacks.push_back(*stack);
+  }
+  EXPECT_EQ(pool.stats().in_use, 100'000u);
+  for (slot* stack : stacks) pool.release(stack);
+  EXPECT_EQ(pool.stats().most_in_use, 100'000u);
+}
+
+TEST(stack_pool, a_size_of_zero_is_raised_and_a_size_beyond_the_address_space_fails_with_a_reason) {
+  stack_pool none{0};
+  slot* stack = none.allocate().value();
+  EXPECT_GE(stack->bytes(), 16u * 1024);
+  none.release(stack);
+
+  stack_pool huge{std::size_t{1} << 60};
+  auto refused = huge.allocate();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), std::errc::not_enough_memory);
+  EXPECT_NE(huge.explain(refused.error()).find("stack_bytes"), std::string::npos);
+}
+
+TEST(stack_pool, os_threads_allocate_and_release_at_the_same_time) {
+  stack_pool pool{64 * 1024};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 1000; ++round) {
+        slot* stack = pool.allocate().value();
+        stack->top()[-1] = std::byte{1};
+        pool.release(stack);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(pool.stats().in_use, 0u);
+  EXPECT_LE(pool.stats().most_in_use, 4u);
+}
+
+}  // namespace
+}  // namespace weft::stack
