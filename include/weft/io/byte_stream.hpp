@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include <weft/base/result.hpp>
+
+namespace weft {
+
+/// A connection that carries bytes both ways, whatever it runs over.
+/// Thread: one reader and one writer at a time, from any kind of task or a plain OS thread; close() from any, any time.
+class byte_stream {
+ public:
+  byte_stream() = default;
+  virtual ~byte_stream() = default;
+
+  /// What has arrived, at least one byte; waits for it. `into` is not empty. Fails with errc::end_of_stream once the
+  /// peer has sent all it will send, with errc::closed after close().
+  /// Parks. Cancel: no byte was taken.
+  [[nodiscard]] virtual result<std::size_t> recv(std::span<std::byte> into) = 0;
+
+  /// Sends at least one byte of `from`, which is not empty; waits for room. Fails with errc::closed after close().
+  /// Parks. Cancel: no byte was sent.
+  [[nodiscard]] virtual result<std::size_t> send(std::span<const std::byte> from) = 0;
+
+  /// Sends all of `from`.
+  /// Parks. Cancel: some bytes may have been sent, so that the stream is only good for close().
+  [[nodiscard]] virtual result<void> send_all(std::span<const std::byte> from);
+
+  /// Sends all pieces in order, as few large writes.
+  /// Parks. Cancel: as send_all.
+  [[nodiscard]] virtual result<void> send_all(std::span<const std::span<const std::byte>> pieces);
+
+  /// Tells the peer that nothing more will be sent; receiving goes on.
+  [[nodiscard]] virtual result<void> shutdown_send() = 0;
+
+  /// Ends the connection. Whoever waits on it fails with errc::closed, as does every later call. Again is harmless.
+  virtual void close() noexcept = 0;
+
+ protected:
+  byte_stream(const byte_stream&) = default;
+  byte_stream& operator=(const byte_stream&) = default;
+  byte_stream(byte_stream&&) = default;
+  byte_stream& operator=(byte_stream&&) = default;
+};
+
+}  // namespace weft
