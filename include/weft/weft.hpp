@@ -5,3 +5,5 @@
 #include <weft/base/check.hpp>
 #include <weft/base/error.hpp>
 #include <weft/base/result.hpp>
+#include <weft/observe/format.hpp>
+#include <weft/observe/recorder.hpp>

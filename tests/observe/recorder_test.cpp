@@ -1,0 +1,213 @@
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <weft/base/clock.hpp>
+#include <weft/observe/recorder.hpp>
+
+namespace weft::observe {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
+
+accounting waited(std::initializer_list<std::pair<wait_kind, nanoseconds>> waits, nanoseconds computed = 0ns) {
+  accounting made;
+  for (auto [kind, time] : waits) made.add(kind, time);
+  made.computed = computed;
+  return made;
+}
+
+nanoseconds waiting_for(const route_figures& route, wait_kind kind) {
+  return route.time.waiting[static_cast<std::size_t>(kind)];
+}
+
+TEST(route_statistics, counts_what_no_wait_accounts_for_as_running) {
+  route_statistics route{"GET", "/"};
+  route.record(10ms, waited({{wait_kind::socket, 6ms}, {wait_kind::file, 1ms}}), 200);
+  auto figures = route.snapshot();
+  EXPECT_EQ(figures.time.running, 3ms);
+  EXPECT_EQ(waiting_for(figures, wait_kind::socket), 6ms);
+  EXPECT_EQ(waiting_for(figures, wait_kind::file), 1ms);
+  EXPECT_EQ(figures.time.total(), 10ms);
+  EXPECT_EQ(figures.latency_sum, 10ms);
+}
+
+TEST(route_statistics, takes_computing_out_of_the_wait_for_it_and_counts_it_as_running) {
+  route_statistics route{"GET", "/"};
+  route.record(10ms, waited({{wait_kind::compute, 8ms}}, 5ms), 200);
+  auto figures = route.snapshot();
+  EXPECT_EQ(figures.time.running, 2ms + 5ms);
+  EXPECT_EQ(waiting_for(figures, wait_kind::compute), 3ms);
+  EXPECT_EQ(figures.time.total(), 10ms);
+}
+
+TEST(route_statistics, counts_computing_on_several_cores_in_full) {
+  route_statistics route{"GET", "/"};
+  route.record(10ms, waited({{wait_kind::compute, 9ms}}, 18ms), 200);
+  auto figures = route.snapshot();
+  EXPECT_EQ(figures.time.running, 1ms + 18ms);
+  EXPECT_EQ(waiting_for(figures, wait_kind::compute), 0ms);
+}
+
+TEST(route_statistics, never_runs_for_less_than_no_time_when_children_waited_together) {
+  route_statistics route{"GET", "/"};
+  route.record(10ms, waited({{wait_kind::socket, 30ms}}), 200);
+  EXPECT_EQ(route.snapshot().time.running, 0ms);
+}
+
+TEST(route_statistics, tells_io_bound_from_cpu_bound_by_what_its_waits_leave_idle) {
+  auto judged = [](nanoseconds latency, const accounting& waits) {
+    route_statistics route{"GET", "/"};
+    route.record(latency, waits, 200);
+    return route.snapshot().time;
+  };
+  auto database = judged(10ms, waited({{wait_kind::socket, 9ms}}));
+  EXPECT_EQ(database.verdict(), verdict::io_bound);
+  EXPECT_DOUBLE_EQ(database.cpu_idle_share(), 0.9);
+
+  auto image = judged(10ms, waited({{wait_kind::compute, 9ms}, {wait_kind::file, 1ms}}, 9ms));
+  EXPECT_EQ(image.verdict(), verdict::cpu_bound);
+  EXPECT_DOUBLE_EQ(image.cpu_idle_share(), 0.1);
+
+  EXPECT_EQ(judged(10ms, waited({{wait_kind::socket, 5ms}})).verdict(), verdict::mixed);
+  EXPECT_EQ(route_statistics("GET", "/").snapshot().time.verdict(), verdict::unknown);
+}
+
+TEST(route_statistics, does_not_take_the_queue_for_a_core_for_an_idle_cpu) {
+  route_statistics route{"GET", "/"};
+  route.record(100ms, waited({{wait_kind::compute, 100ms}}, 5ms), 200);
+  auto time = route.snapshot().time;
+  EXPECT_DOUBLE_EQ(time.cpu_idle_share(), 0.0);
+  EXPECT_EQ(time.verdict(), verdict::cpu_bound);
+}
+
+TEST(route_statistics, tells_the_clients_errors_from_the_servers) {
+  route_statistics route{"GET", "/"};
+  for (int status : {200, 201, 304, 404, 413, 422, 500, 503}) route.record(1ms, {}, status);
+  auto figures = route.snapshot();
+  EXPECT_EQ(figures.requests(), 8u);
+  EXPECT_EQ(figures.rejected(), 3u);
+  EXPECT_EQ(figures.errors(), 2u);
+  EXPECT_EQ(figures.responses, (std::array<std::uint64_t, 5>{0, 2, 1, 3, 2}));
+}
+
+TEST(route_statistics, refuses_a_status_that_http_does_not_have) {
+  route_statistics route{"GET", "/"};
+  EXPECT_DEATH(route.record(1ms, {}, 0), "record the HTTP status");
+  EXPECT_DEATH(route.record(1ms, {}, 600), "record the HTTP status");
+}
+
+TEST(route_statistics, loses_nothing_that_several_threads_record_at_once) {
+  constexpr int threads = 4;
+  constexpr int each = 20'000;
+  route_statistics route{"GET", "/"};
+  {
+    std::vector<std::jthread> recorders;
+    for (int thread = 0; thread < threads; ++thread) {
+      recorders.emplace_back([&route, thread] {
+        for (int i = 0; i < each; ++i) {
+          route.record(nanoseconds{1000 + i}, waited({{wait_kind::lock, nanoseconds{thread}}}), 200);
+        }
+      });
+    }
+    // A reader in between sees a part, and disturbs nobody.
+    EXPECT_LE(route.snapshot().requests(), std::uint64_t{threads * each});
+  }
+  auto figures = route.snapshot();
+  EXPECT_EQ(figures.requests(), std::uint64_t{threads * each});
+  EXPECT_EQ(figures.responses[1], std::uint64_t{threads * each});
+  EXPECT_EQ(waiting_for(figures, wait_kind::lock), nanoseconds{(0 + 1 + 2 + 3) * each});
+  EXPECT_EQ(figures.latency_sum, nanoseconds{threads * (1000LL * each + 1LL * each * (each - 1) / 2)});
+  EXPECT_EQ(figures.latency_max, nanoseconds{1000 + each - 1});
+}
+
+TEST(recorder, makes_one_route_of_one_method_and_path) {
+  recorder recorder;
+  auto& first = recorder.add_route("GET", "/photos");
+  EXPECT_EQ(&first, &recorder.add_route("GET", "/photos"));
+  EXPECT_NE(&first, &recorder.add_route("POST", "/photos"));
+  EXPECT_EQ(recorder.snapshot().routes.size(), 2u);
+}
+
+TEST(recorder, refuses_to_make_a_route_of_whatever_clients_ask_for) {
+  auto flood = [] {
+    recorder recorder;
+    for (int i = 0; i <= 1000; ++i) recorder.add_route("GET", "/" + std::to_string(i));
+  };
+  EXPECT_DEATH(flood(), "add routes by their pattern");
+}
+
+TEST(recorder, shows_unmatched_requests_once_there_are_any) {
+  recorder recorder;
+  recorder.add_route("GET", "/");
+  EXPECT_EQ(recorder.snapshot().routes.size(), 1u);
+  span{recorder}.close(recorder.unmatched(), 404);
+  auto routes = recorder.snapshot().routes;
+  ASSERT_EQ(routes.size(), 2u);
+  EXPECT_EQ(routes.back().rejected(), 1u);
+}
+
+TEST(recorder, knows_what_the_process_uses_and_since_when_it_records) {
+  virtual_clock clock;
+  recorder recorder{{.service = "gallery", .model = "virtual"}};
+  clock.advance_to(now() + 90s);
+  auto figures = recorder.snapshot();
+  EXPECT_EQ(figures.service, "gallery");
+  EXPECT_EQ(figures.model, "virtual");
+  EXPECT_EQ(figures.uptime, 90s);
+  EXPECT_GE(figures.process.cores, 1u);
+  EXPECT_GT(figures.process.cpu_time, 0ns);
+#ifdef __linux__
+  std::latch done{1};
+  std::jthread another{[&] { done.wait(); }};
+  EXPECT_GE(recorder.snapshot().process.threads.value(), 2u);
+  done.count_down();
+  EXPECT_GT(figures.process.resident_bytes.value(), 100'000u);
+#endif
+}
+
+TEST(span, records_the_time_from_its_making_to_its_close) {
+  virtual_clock clock;
+  recorder recorder;
+  auto& route = recorder.add_route("GET", "/");
+  span span{recorder};
+  span.waits().add(wait_kind::timer, 100ms);
+  clock.advance_to(now() + 120ms);
+  span.close(route, 200);
+  clock.advance_to(now() + 1h);
+  auto figures = route.snapshot();
+  EXPECT_EQ(figures.latency_sum, 120ms);
+  EXPECT_EQ(figures.time.running, 20ms);
+  EXPECT_EQ(waiting_for(figures, wait_kind::timer), 100ms);
+}
+
+TEST(span, is_in_flight_until_it_is_closed_or_abandoned) {
+  recorder recorder;
+  auto& route = recorder.add_route("GET", "/");
+  span answered{recorder};
+  std::optional<span> hung_up{std::in_place, recorder};
+  EXPECT_EQ(recorder.snapshot().in_flight, 2);
+  // A request may end on another thread than it began on.
+  std::jthread{[&] { answered.close(route, 200); }}.join();
+  EXPECT_EQ(recorder.snapshot().in_flight, 1);
+  EXPECT_EQ(recorder.snapshot().abandoned, 0u);
+  hung_up.reset();
+  EXPECT_EQ(recorder.snapshot().in_flight, 0);
+  EXPECT_EQ(recorder.snapshot().abandoned, 1u);
+  EXPECT_EQ(route.snapshot().requests(), 1u);
+}
+
+TEST(span, refuses_to_be_closed_twice) {
+  recorder recorder;
+  auto& route = recorder.add_route("GET", "/");
+  span span{recorder};
+  span.close(route, 200);
+  EXPECT_DEATH(span.close(route, 200), "close a span once");
+}
+
+}  // namespace
+}  // namespace weft::observe
