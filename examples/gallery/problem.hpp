@@ -1,0 +1,26 @@
+#pragma once
+
+#include <expected>
+#include <string>
+
+namespace gallery {
+
+/// Why a request was not served: what the client is told, in JSON, with this status.
+struct problem {
+  int status = 500;     ///< the HTTP status
+  std::string code;     ///< a stable word that programs can compare
+  std::string message;  ///< a sentence for people: what is wrong and what to do
+};
+
+template <class T>
+using outcome = std::expected<T, problem>;
+
+/// Why the service cannot start: one line for the person at the terminal.
+struct startup_failure {
+  std::string message;
+};
+
+template <class T>
+using startup = std::expected<T, startup_failure>;
+
+}  // namespace gallery
