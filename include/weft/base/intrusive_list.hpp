@@ -31,6 +31,8 @@ class intrusive_list {
   [[nodiscard]] bool empty() const noexcept { return head_.next == &head_; }
   [[nodiscard]] T* front() noexcept { return empty() ? nullptr : static_cast<T*>(head_.next); }
 
+  [[nodiscard]] T* back() noexcept { return empty() ? nullptr : static_cast<T*>(head_.previous); }
+
   void push_back(T& element) noexcept {
     list_hook& hook = element;
     WEFT_ASSERT(!hook.is_linked());

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <weft/base/spin_lock.hpp>
+#include <weft/sched/driver.hpp>
+#include <weft/sched/runnable.hpp>
+
+namespace weft::sched {
+
+class seat;
+
+struct scheduler_options {
+  /// How many seats; 0: as many as the process may use cores.
+  std::size_t seats = 0;
+  /// Where a seat waits; empty: the parking driver.
+  driver_factory make_driver;
+};
+
+/// What the scheduler has done since it started.
+struct scheduler_statistics {
+  std::uint64_t resumed = 0;       ///< tasks resumed
+  std::uint64_t stolen = 0;        ///< tasks taken from another seat's queue
+  std::uint64_t idle_waits = 0;    ///< times a seat waited in its driver with nothing to run
+};
+
+/// Tasks that are ready to run and came from no seat: first in, first out.
+/// Thread: any.
+class global_queue {
+ public:
+  void push(runnable& task) noexcept;
+  /// Up to `most` tasks into `into`; returns how many.
+  [[nodiscard]] std::size_t pop(runnable** into, std::size_t most) noexcept;
+  [[nodiscard]] std::size_t size() const noexcept;
+
+ private:
+  base::spin_lock lock_;
+  runnable* head_ = nullptr;
+  runnable* tail_ = nullptr;
+  std::atomic<std::size_t> size_{0};
+};
+
+/// Runs tasks on seats: one run queue, timer wheel and driver each, work stealing between them, one carrier on each.
+///
+/// Fairness: a runnable task waits behind at most those that were ready on its seat before it, the tasks of one
+/// hand-to-hand streak (16), and every 61 resumptions the global queue and the driver are looked at. Idle seats wait
+/// in their drivers and use no CPU.
+/// Thread: any, but for what says otherwise.
+class scheduler {
+ public:
+  /// Starts the carriers.
+  explicit scheduler(scheduler_options options);
+  /// Stops and joins the carriers. No task may be left: the task layer sees to it.
+  ~scheduler();
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+
+  /// Makes `task` run: next on the calling seat, or through the global queue from elsewhere.
+  void schedule(runnable& task) noexcept;
+
+  /// Makes `task` run after everything that is ready on the calling seat already.
+  void schedule_last(runnable& task) noexcept;
+
+  [[nodiscard]] std::size_t seat_count() const noexcept { return seats_.size(); }
+  [[nodiscard]] scheduler_statistics statistics() const noexcept;
+
+  /// Work that happens outside of the seats (a blocking call, a computation) and will wake a task. While there is any,
+  /// a virtual clock stands still.
+  void external_work_started() noexcept;
+  void external_work_ended() noexcept;
+
+  /// The scheduler of the calling carrier; null on a plain OS thread.
+  [[nodiscard]] static scheduler* current() noexcept;
+
+ private:
+  friend class seat;
+
+  void wake_one() noexcept;
+  [[nodiscard]] bool work_is_visible() const noexcept;
+  void become_idle(seat& self) noexcept;
+  [[nodiscard]] bool all_idle() const noexcept;
+  void advance_virtual_clock() noexcept;
+
+  std::vector<std::unique_ptr<seat>> seats_;
+  std::vector<std::thread> carriers_;
+  global_queue arrivals_;
+
+  std::mutex idle_mutex_;     // guards idle_
+  std::vector<seat*> idle_;   // seats that wait in their drivers and were not woken yet
+  std::atomic<std::size_t> idle_count_{0};
+  std::atomic<std::size_t> searching_{0};
+  std::atomic<std::size_t> external_work_{0};
+  std::atomic<bool> stopping_{false};
+};
+
+/// The task that the calling carrier runs; null when it runs none or is a plain OS thread. Never inlined, so that no
+/// compiler keeps the thread's address across a park.
+[[nodiscard]] runnable* current_runnable() noexcept;
+
+}  // namespace weft::sched

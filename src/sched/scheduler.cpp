@@ -1,0 +1,197 @@
+#include <weft/sched/scheduler.hpp>
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include <weft/base/check.hpp>
+
+#include "sched/seat.hpp"
+
+namespace weft::sched {
+namespace {
+
+/// How many cores the process may run on.
+std::size_t available_cores() noexcept {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    if (auto count = CPU_COUNT(&set); count > 0) return static_cast<std::size_t>(count);
+  }
+#endif
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+void global_queue::push(runnable& task) noexcept {
+  std::lock_guard guard{lock_};
+  task.next_ = nullptr;
+  (tail_ ? tail_->next_ : head_) = &task;
+  tail_ = &task;
+  // release: pairs with size(); an own atomic so that seats can look without the lock
+  size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // relaxed: under the lock
+}
+
+std::size_t global_queue::pop(runnable** into, std::size_t most) noexcept {
+  std::lock_guard guard{lock_};
+  std::size_t count = 0;
+  while (count < most && head_) {
+    into[count++] = head_;
+    head_ = head_->next_;
+  }
+  if (!head_) tail_ = nullptr;
+  // relaxed: under the lock; readers of a smaller number need no order
+  size_.store(size_.load(std::memory_order_relaxed) - count, std::memory_order_relaxed);
+  return count;
+}
+
+std::size_t global_queue::size() const noexcept {
+  // acquire: used after a fence by a seat that is about to sleep
+  return size_.load(std::memory_order_acquire);
+}
+
+scheduler::scheduler(scheduler_options options) {
+  auto count = options.seats != 0 ? options.seats : available_cores();
+  auto make_driver = options.make_driver ? std::move(options.make_driver)
+                                         : [](std::size_t) { return make_parking_driver(); };
+  for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, make_driver(i)));
+  idle_.reserve(count);
+  for (auto& each : seats_) carriers_.emplace_back([&seat = *each] { seat.run(); });
+}
+
+scheduler::~scheduler() {
+  // release: pairs with the acquire in find_task
+  stopping_.store(true, std::memory_order_release);
+  for (auto& each : seats_) each->where_to_wait().wake();
+  for (auto& carrier : carriers_) carrier.join();
+}
+
+scheduler* scheduler::current() noexcept {
+  auto* here = current_seat();
+  return here ? &here->owner() : nullptr;
+}
+
+void scheduler::schedule(runnable& task) noexcept {
+  if (auto* here = current_seat(); here && &here->owner() == this) {
+    here->push_next(task);
+  } else {
+    arrivals_.push(task);
+    wake_one();
+  }
+}
+
+void scheduler::schedule_last(runnable& task) noexcept {
+  if (auto* here = current_seat(); here && &here->owner() == this) {
+    here->push_last(task);
+  } else {
+    arrivals_.push(task);
+    wake_one();
+  }
+}
+
+// Called after a task was pushed where others can find it. Either this sees the idle seat and wakes it, or that seat's
+// second look, made after it counted itself idle, sees the task: both are separated by sequentially consistent fences.
+void scheduler::wake_one() noexcept {
+  if (seats_.size() == 1 && current_seat()) return;  // the only seat is the one that pushed
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the push before, the loads after: see above
+  // relaxed: ordered by the fence
+  if (idle_count_.load(std::memory_order_relaxed) == 0) return;
+  // A seat that searches will find the task, or look again after it stopped searching. relaxed: ordered by the fence
+  if (searching_.load(std::memory_order_relaxed) != 0) return;
+  seat* chosen = nullptr;
+  {
+    std::lock_guard guard{idle_mutex_};
+    // relaxed: a second searcher does no harm
+    if (idle_.empty() || searching_.load(std::memory_order_relaxed) != 0) return;
+    chosen = idle_.back();
+    idle_.pop_back();
+    idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as in become_idle
+    // On behalf of the woken seat, so that nobody else is woken for the same task. seq_cst: see stop_searching
+    searching_.fetch_add(1, std::memory_order_seq_cst);
+    chosen->searching_ = true;  // the seat reads it after it took idle_mutex_
+  }
+  chosen->where_to_wait().wake();
+}
+
+bool scheduler::work_is_visible() const noexcept {
+  if (arrivals_.size() != 0) return true;
+  return std::any_of(seats_.begin(), seats_.end(), [](const auto& each) { return each->queued() != 0; });
+}
+
+void scheduler::become_idle(seat& self) noexcept {
+  {
+    std::lock_guard guard{idle_mutex_};
+    idle_.push_back(&self);
+    idle_count_.fetch_add(1, std::memory_order_seq_cst);  // seq_cst: pairs with the fence in wake_one
+    if (self.searching_) {
+      self.searching_ = false;
+      // Inside the lock, so that a waker sees either a searcher or an idle seat. seq_cst: as above
+      searching_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+  }
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // counted idle before, the look after: see wake_one
+  // acquire: what was done before stop() is seen
+  if (!work_is_visible() && !stopping_.load(std::memory_order_acquire)) {
+    if (virtual_clock::active() && all_idle()) advance_virtual_clock();
+    auto deadline = self.next_timer();
+    if (virtual_clock::active() && deadline != no_deadline) deadline = deadline <= now() ? time_point::min() : no_deadline;
+    self.count(self.idle_waits_);
+    self.poll_driver(deadline);
+  }
+  std::lock_guard guard{idle_mutex_};
+  auto found = std::find(idle_.begin(), idle_.end(), &self);
+  if (found != idle_.end()) {
+    idle_.erase(found);
+    idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as above
+  }
+}
+
+bool scheduler::all_idle() const noexcept {
+  // seq_cst: the last seat to count itself idle must see the others'
+  return idle_count_.load(std::memory_order_seq_cst) == seats_.size() &&
+         external_work_.load(std::memory_order_seq_cst) == 0;
+}
+
+void scheduler::advance_virtual_clock() noexcept {
+  auto next = no_deadline;
+  for (auto& each : seats_) next = std::min(next, each->next_timer());
+  if (next == no_deadline) return;
+  virtual_clock::active()->advance_to(next);
+  for (auto& each : seats_) {
+    if (each->next_timer() <= next) each->where_to_wait().wake();
+  }
+}
+
+void scheduler::external_work_started() noexcept {
+  // seq_cst: pairs with all_idle
+  external_work_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void scheduler::external_work_ended() noexcept {
+  // seq_cst: pairs with all_idle. A seat that found the clock held up sleeps: wake one to look again.
+  if (external_work_.fetch_sub(1, std::memory_order_seq_cst) == 1 && virtual_clock::active()) {
+    for (auto& each : seats_) each->where_to_wait().wake();
+  }
+}
+
+scheduler_statistics scheduler::statistics() const noexcept {
+  scheduler_statistics sum;
+  for (const auto& each : seats_) {
+    auto one = each->statistics();
+    sum.resumed += one.resumed;
+    sum.stolen += one.stolen;
+    sum.idle_waits += one.idle_waits;
+  }
+  return sum;
+}
+
+void runnable::make_ready() noexcept { home_->schedule(*this); }
+
+void runnable::wait_until_notified() const noexcept {
+  // acquire: sees what the canceller wrote; pairs with notify
+  while (!(word_.load(std::memory_order_acquire) & notified)) std::this_thread::yield();
+}
+
+}  // namespace weft::sched

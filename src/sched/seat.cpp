@@ -1,0 +1,230 @@
+#include "sched/seat.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace weft::sched {
+namespace {
+
+// What the calling OS thread is doing for the scheduler. Reached only through the functions below, which are never
+// inlined: a task may wake on another OS thread, and a compiler may keep the address of a thread_local in a register.
+struct carrier_state {
+  seat* sits_on = nullptr;
+  runnable* runs = nullptr;
+};
+thread_local constinit carrier_state this_carrier;
+
+[[gnu::noinline]] void set_seat(seat* value) noexcept {
+  this_carrier.sits_on = value;
+  asm volatile("" ::: "memory");
+}
+
+[[gnu::noinline]] void set_running(runnable* value) noexcept {
+  this_carrier.runs = value;
+  asm volatile("" ::: "memory");
+}
+
+}  // namespace
+
+[[gnu::noinline]] seat* current_seat() noexcept {
+  asm volatile("" ::: "memory");
+  return this_carrier.sits_on;
+}
+
+[[gnu::noinline]] runnable* current_runnable() noexcept {
+  asm volatile("" ::: "memory");
+  return this_carrier.runs;
+}
+
+driver* current_driver() noexcept {
+  auto* here = current_seat();
+  return here ? &here->where_to_wait() : nullptr;
+}
+
+void seat::run() {
+  set_seat(this);
+  while (auto* task = find_task()) {
+    if (searching_) stop_searching();
+    count(resumed_);
+    set_running(task);
+    task->resume();
+    set_running(nullptr);
+  }
+  set_seat(nullptr);
+}
+
+void seat::push_next(runnable& task) {
+  if (delivering_) return push_last(task);
+  auto* displaced = next_;
+  next_ = &task;
+  if (displaced) push_last(*displaced);
+}
+
+void seat::push_last(runnable& task) {
+  queue_.push(task);
+  owner_.wake_one();
+}
+
+runnable* seat::find_task() {
+  for (;;) {
+    ++tick_;
+    if (tick_ % outside_interval == 0) look_outside();
+    if (tick_ % timer_interval == 0) fire_timers();
+    if (auto* task = local_task()) return task;
+
+    fire_timers();
+    poll_driver(time_point::min());
+    if (auto* task = local_task()) return task;
+    if (auto* task = take_arrivals()) return task;
+    if (auto* task = search_others()) return task;
+
+    // acquire: what was done before stop() is seen
+    if (owner_.stopping_.load(std::memory_order_acquire)) return nullptr;
+    owner_.become_idle(*this);
+  }
+}
+
+runnable* seat::local_task() {
+  if (next_ && (streak_ < longest_streak || queue_.size() == 0)) {
+    ++streak_;
+    auto* task = next_;
+    next_ = nullptr;
+    return task;
+  }
+  streak_ = 0;
+  auto* task = queue_.pop();
+  if (task) return task;
+  task = next_;
+  next_ = nullptr;
+  return task;
+}
+
+void seat::look_outside() {
+  std::array<runnable*, 1> arrived;
+  if (owner_.arrivals_.size() != 0 && owner_.arrivals_.pop(arrived.data(), 1) == 1) queue_.push(*arrived[0]);
+  poll_driver(time_point::min());
+}
+
+runnable* seat::take_arrivals() {
+  if (owner_.arrivals_.size() == 0) return nullptr;
+  std::array<runnable*, batch> tasks;
+  // A fair share: the other seats want some as well.
+  auto share = owner_.arrivals_.size() / owner_.seats_.size() + 1;
+  auto got = owner_.arrivals_.pop(tasks.data(), share < batch ? share : batch);
+  return keep_rest(tasks.data(), got);
+}
+
+runnable* seat::keep_rest(runnable** tasks, std::size_t count_of_tasks) {
+  if (count_of_tasks == 0) return nullptr;
+  for (std::size_t i = 1; i < count_of_tasks; ++i) queue_.push(*tasks[i]);
+  if (count_of_tasks > 1) owner_.wake_one();
+  return tasks[0];
+}
+
+void seat::stop_searching() {
+  searching_ = false;
+  // seq_cst: with the fence in wake_one. While this seat searched, nobody was woken for what was pushed: if this was the
+  // last searcher, and something is there, somebody has to come for it.
+  if (owner_.searching_.fetch_sub(1, std::memory_order_seq_cst) == 1 && owner_.work_is_visible()) owner_.wake_one();
+}
+
+runnable* seat::search_others() {
+  auto seats = owner_.seats_.size();
+  if (seats == 1) return nullptr;
+  if (!searching_) {
+    // No more searchers than half the seats: beyond that they only disturb one another.
+    // relaxed: a heuristic; correctness rests on become_idle's second look
+    if (owner_.searching_.load(std::memory_order_relaxed) * 2 >= seats) return nullptr;
+    searching_ = true;
+    owner_.searching_.fetch_add(1, std::memory_order_seq_cst);  // seq_cst: see wake_one
+  }
+  std::array<runnable*, batch> tasks;
+  auto start = random_.below(static_cast<std::uint32_t>(seats));
+  for (std::size_t i = 0; i < seats; ++i) {
+    auto& victim = *owner_.seats_[(start + i) % seats];
+    if (&victim == this) continue;
+    auto got = victim.queue_.steal(tasks.data(), tasks.size());
+    count(stolen_, got);
+    if (auto* task = keep_rest(tasks.data(), got)) return task;
+  }
+  return nullptr;
+}
+
+void seat::poll_driver(time_point deadline) {
+  delivering_ = true;
+  driver_->poll(deadline);
+  delivering_ = false;
+}
+
+void seat::fire_timers() {
+  // acquire: pairs with the release in refresh_next_due
+  if (next_due_.load(std::memory_order_acquire) == timer_wheel::never) return;
+  auto present = timer_wheel::tick_before_or_at(now());
+  delivering_ = true;
+  // In batches, so that whoever arms or disarms meanwhile waits for one batch, not for a million timers.
+  while (next_due_.load(std::memory_order_acquire) <= present) {  // acquire: as above
+    std::array<runnable*, batch> due;
+    std::size_t found = 0;
+    {
+      std::lock_guard guard{timer_lock_};
+      while (found < batch) {
+        auto* entry = timers_.pop_due(present);
+        if (!entry) break;
+        auto* task = entry->task_;
+        // Under the lock, since the waiter's disarm() takes it before its frame goes away. Once claimed, the waiter
+        // stays until it is notified.
+        if (task->claim(entry->epoch_)) due[found++] = task;
+      }
+      refresh_next_due();
+    }
+    for (std::size_t i = 0; i < found; ++i) due[i]->notify(static_cast<std::int32_t>(wake_reason::timed_out));
+  }
+  delivering_ = false;
+}
+
+void seat::refresh_next_due() noexcept {
+  // release: whoever acts on the time sees the entry
+  next_due_.store(timers_.next(), std::memory_order_release);
+}
+
+void seat::arm(timer_entry& entry) noexcept {
+  std::lock_guard guard{timer_lock_};
+  timers_.insert(entry);
+  refresh_next_due();
+}
+
+void seat::disarm(timer_entry& entry) noexcept {
+  std::lock_guard guard{timer_lock_};
+  if (!entry.is_linked()) return;
+  timers_.remove(entry);
+  refresh_next_due();
+}
+
+void seat::count(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
+  // relaxed, and no read-modify-write: only the carrier writes it, others read whatever value is there
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+scheduler_statistics seat::statistics() const noexcept {
+  // relaxed: statistics
+  return {.resumed = resumed_.load(std::memory_order_relaxed),
+          .stolen = stolen_.load(std::memory_order_relaxed),
+          .idle_waits = idle_waits_.load(std::memory_order_relaxed)};
+}
+
+void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline) noexcept {
+  task_ = &task;
+  epoch_ = epoch;
+  tick_ = timer_wheel::tick_at_or_after(deadline);
+  seat_ = current_seat();
+  WEFT_CHECK(seat_ != nullptr, "a timer can be armed only by a task that a scheduler runs");
+  seat_->arm(*this);
+}
+
+void timer_entry::disarm() noexcept {
+  if (!seat_) return;
+  seat_->disarm(*this);
+  seat_ = nullptr;
+}
+
+}  // namespace weft::sched

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <weft/base/random.hpp>
+#include <weft/base/spin_lock.hpp>
+#include <weft/sched/driver.hpp>
+#include <weft/sched/runnable.hpp>
+#include <weft/sched/scheduler.hpp>
+
+#include "sched/run_queue.hpp"
+#include "sched/timer_wheel.hpp"
+
+namespace weft::sched {
+
+/// The right to run tasks: a run queue, a timer wheel and a driver. One carrier sits on it.
+class seat {
+ public:
+  seat(scheduler& owner, std::size_t index, std::unique_ptr<driver> where_to_wait)
+      : owner_{owner}, driver_{std::move(where_to_wait)}, random_{index + 1} {}
+
+  /// Runs tasks until the scheduler stops. Thread: the carrier.
+  void run();
+
+  /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
+  void push_next(runnable& task);
+  void push_last(runnable& task);
+
+  /// Thread: any carrier; the lock is inside.
+  void arm(timer_entry& entry) noexcept;
+  void disarm(timer_entry& entry) noexcept;
+
+  [[nodiscard]] time_point next_timer() const noexcept {
+    // acquire: pairs with the release by whoever armed or fired
+    return timer_wheel::instant_of(next_due_.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] driver& where_to_wait() noexcept { return *driver_; }
+  [[nodiscard]] scheduler& owner() noexcept { return owner_; }
+  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  [[nodiscard]] scheduler_statistics statistics() const noexcept;
+
+ private:
+  static constexpr unsigned outside_interval = 61;  // resumptions between looks at the global queue and the driver
+  static constexpr unsigned timer_interval = 8;     // resumptions between looks at the timers
+  static constexpr unsigned longest_streak = 16;    // tasks run from next_ in a row while others wait
+  static constexpr std::size_t batch = 64;          // tasks moved at once from elsewhere
+
+  [[nodiscard]] runnable* find_task();
+  [[nodiscard]] runnable* local_task();
+  [[nodiscard]] runnable* take_arrivals();
+  [[nodiscard]] runnable* search_others();
+  [[nodiscard]] runnable* keep_rest(runnable** tasks, std::size_t count);
+  void stop_searching();
+  void look_outside();
+  void poll_driver(time_point deadline);
+  void fire_timers();
+  void refresh_next_due() noexcept;
+  void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept;
+
+  scheduler& owner_;
+  run_queue queue_;
+  runnable* next_ = nullptr;  // runs before the queue; the carrier's alone
+  unsigned streak_ = 0;
+  unsigned tick_ = 0;
+  bool searching_ = false;    // counted in the scheduler's searching_
+  bool delivering_ = false;   // inside the driver or the timers: what wakes is queued in its order
+  std::unique_ptr<driver> driver_;
+  base::random random_;
+
+  base::spin_lock timer_lock_;  // guards timers_ and the links of the entries in it
+  timer_wheel timers_;
+  std::atomic<std::uint64_t> next_due_{timer_wheel::never};  // written under timer_lock_
+
+  // Written by the carrier alone.
+  std::atomic<std::uint64_t> resumed_{0}, stolen_{0}, idle_waits_{0};
+
+  friend class scheduler;
+};
+
+/// The seat that the calling carrier sits on; null on a plain OS thread. Never inlined: see current_runnable.
+[[nodiscard]] seat* current_seat() noexcept;
+
+}  // namespace weft::sched
