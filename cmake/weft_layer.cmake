@@ -40,7 +40,7 @@ endfunction()
 # The warnings that our own targets are built with; never a user's.
 function(weft_warnings target)
   if(PROJECT_IS_TOP_LEVEL)
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
   endif()
 endfunction()
 

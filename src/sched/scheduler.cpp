@@ -9,9 +9,7 @@
 #include "sched/seat.hpp"
 
 namespace weft::sched {
-namespace {
 
-/// How many cores the process may run on.
 std::size_t available_cores() noexcept {
 #if defined(__linux__)
   cpu_set_t set;
@@ -22,8 +20,6 @@ std::size_t available_cores() noexcept {
 #endif
   return std::max<std::size_t>(1, std::thread::hardware_concurrency());
 }
-
-}  // namespace
 
 void global_queue::push(runnable& task) noexcept {
   std::lock_guard guard{lock_};
@@ -61,11 +57,14 @@ scheduler::scheduler(scheduler_options options) {
   for (auto& each : seats_) carriers_.emplace_back([&seat = *each] { seat.run(); });
 }
 
-scheduler::~scheduler() {
+scheduler::~scheduler() { stop(); }
+
+void scheduler::stop() noexcept {
   // release: pairs with the acquire in find_task
   stopping_.store(true, std::memory_order_release);
   for (auto& each : seats_) each->where_to_wait().wake();
   for (auto& carrier : carriers_) carrier.join();
+  carriers_.clear();
 }
 
 scheduler* scheduler::current() noexcept {
@@ -191,7 +190,7 @@ void runnable::make_ready() noexcept { home_->schedule(*this); }
 
 void runnable::wait_until_notified() const noexcept {
   // acquire: sees what the canceller wrote; pairs with notify
-  while (!(word_.load(std::memory_order_acquire) & notified)) std::this_thread::yield();
+  while (!(word_.load(std::memory_order_acquire) & notified_bit)) std::this_thread::yield();
 }
 
 }  // namespace weft::sched

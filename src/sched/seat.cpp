@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace weft::sched {
 namespace {
@@ -163,7 +164,7 @@ void seat::fire_timers() {
   delivering_ = true;
   // In batches, so that whoever arms or disarms meanwhile waits for one batch, not for a million timers.
   while (next_due_.load(std::memory_order_acquire) <= present) {  // acquire: as above
-    std::array<runnable*, batch> due;
+    std::array<std::pair<runnable*, std::int32_t>, batch> due;
     std::size_t found = 0;
     {
       std::lock_guard guard{timer_lock_};
@@ -173,11 +174,11 @@ void seat::fire_timers() {
         auto* task = entry->task_;
         // Under the lock, since the waiter's disarm() takes it before its frame goes away. Once claimed, the waiter
         // stays until it is notified.
-        if (task->claim(entry->epoch_)) due[found++] = task;
+        if (task->claim(entry->epoch_)) due[found++] = {task, entry->reason_};
       }
       refresh_next_due();
     }
-    for (std::size_t i = 0; i < found; ++i) due[i]->notify(static_cast<std::int32_t>(wake_reason::timed_out));
+    for (std::size_t i = 0; i < found; ++i) due[i].first->notify(due[i].second);
   }
   delivering_ = false;
 }
@@ -212,9 +213,10 @@ scheduler_statistics seat::statistics() const noexcept {
           .idle_waits = idle_waits_.load(std::memory_order_relaxed)};
 }
 
-void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline) noexcept {
+void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline, std::int32_t reason) noexcept {
   task_ = &task;
   epoch_ = epoch;
+  reason_ = reason;
   tick_ = timer_wheel::tick_at_or_after(deadline);
   seat_ = current_seat();
   WEFT_CHECK(seat_ != nullptr, "a timer can be armed only by a task that a scheduler runs");

@@ -33,6 +33,12 @@ class intrusive_list {
 
   [[nodiscard]] T* back() noexcept { return empty() ? nullptr : static_cast<T*>(head_.previous); }
 
+  /// The element after `element`, or null when that is the last.
+  [[nodiscard]] T* next(T& element) noexcept {
+    list_hook* after = static_cast<list_hook&>(element).next;
+    return after == &head_ ? nullptr : static_cast<T*>(after);
+  }
+
   void push_back(T& element) noexcept {
     list_hook& hook = element;
     WEFT_ASSERT(!hook.is_linked());

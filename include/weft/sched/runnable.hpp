@@ -55,12 +55,12 @@ class runnable {
   [[nodiscard]] bool begin_wait(cancellable how) noexcept {
     // relaxed: between waits only the owner changes anything but `cancel`
     auto seen = word_.load(std::memory_order_relaxed);
-    auto next = next_epoch - (seen & own_bits) + (how == cancellable::no ? shielded : 0);
-    if (how == cancellable::yes && (seen & cancel_requested)) return false;
+    auto next = next_epoch - (seen & own_bits) + (how == cancellable::no ? shielded_bit : 0);
+    if (how == cancellable::yes && (seen & cancel_bit)) return false;
     // relaxed: publishes nothing; wakers learn of the wait under the lock of the object it is registered with. That a
     // cancel request is not lost needs only the order of this one location.
     seen = word_.fetch_add(next, std::memory_order_relaxed);
-    if (how == cancellable::yes && (seen & cancel_requested)) {
+    if (how == cancellable::yes && (seen & cancel_bit)) {
       end_wait_unstarted();
       return false;
     }
@@ -78,9 +78,9 @@ class runnable {
     // relaxed: only a starting value for the exchange below
     auto seen = word_.load(std::memory_order_relaxed);
     do {
-      if (seen >> epoch_shift != epoch || (seen & claimed)) return false;
+      if (seen >> epoch_shift != epoch || (seen & claimed_bit)) return false;
       // acquire: the claimer sees what the waiter wrote before it began; the release half orders two claimers
-    } while (!word_.compare_exchange_weak(seen, seen | claimed, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!word_.compare_exchange_weak(seen, seen | claimed_bit, std::memory_order_acq_rel, std::memory_order_relaxed));
     return true;
   }
 
@@ -89,16 +89,16 @@ class runnable {
     reason_ = reason;
     // release: publishes the reason and what was delivered, pairs with commit_park and with wait_decided;
     // acquire: sees the state saved before `parked`, for make_ready
-    auto before = word_.fetch_or(notified, std::memory_order_acq_rel);
-    if (before & parked) make_ready();
+    auto before = word_.fetch_or(notified_bit, std::memory_order_acq_rel);
+    if (before & parked_bit) make_ready();
   }
 
   /// Owner, state saved: true when the task is parked, and then may be running elsewhere already; false when it was
   /// notified first and must go on.
   [[nodiscard]] bool commit_park() noexcept {
     // release: publishes the saved state, pairs with notify; acquire: sees what the notifier delivered
-    auto before = word_.fetch_or(parked, std::memory_order_acq_rel);
-    return (before & notified) == 0;
+    auto before = word_.fetch_or(parked_bit, std::memory_order_acq_rel);
+    return (before & notified_bit) == 0;
   }
 
   /// Owner: claims its own present wait, when it finds on the way that it need not park.
@@ -107,7 +107,7 @@ class runnable {
   /// Owner, after claim_own(): the wait is over and nobody will notify it.
   void end_wait_claimed() noexcept {
     // relaxed: nobody but the owner acts on `notified` once the wait is claimed
-    word_.fetch_or(notified, std::memory_order_relaxed);
+    word_.fetch_or(notified_bit, std::memory_order_relaxed);
   }
 
   /// Owner: why the last wait ended.
@@ -116,15 +116,15 @@ class runnable {
   /// Any thread that keeps the task alive: asks it to stop. Ends its present wait unless that is shielded.
   void request_cancel() noexcept {
     // acq_rel: what was done before the request is seen by the task that finds it
-    auto seen = word_.fetch_or(cancel_requested, std::memory_order_acq_rel);
-    if (seen & (claimed | shielded)) return;
+    auto seen = word_.fetch_or(cancel_bit, std::memory_order_acq_rel);
+    if (seen & (claimed_bit | shielded_bit)) return;
     if (claim(seen >> epoch_shift)) notify(static_cast<std::int32_t>(wake_reason::cancelled));
   }
 
   /// Any thread: a cancel was requested.
   [[nodiscard]] bool cancel_was_requested() const noexcept {
     // acquire: pairs with request_cancel
-    return word_.load(std::memory_order_acquire) & cancel_requested;
+    return word_.load(std::memory_order_acquire) & cancel_bit;
   }
 
   /// Any thread: the task was seen parked in a wait that nobody has decided. True may be stale at once, unless the
@@ -132,7 +132,7 @@ class runnable {
   [[nodiscard]] bool is_parked() const noexcept {
     // acquire: the caller may look at what the task did before it parked
     auto seen = word_.load(std::memory_order_acquire);
-    return (seen & parked) && !(seen & claimed);
+    return (seen & parked_bit) && !(seen & claimed_bit);
   }
 
   /// The scheduler that runs the task; null for an OS thread.
@@ -146,15 +146,15 @@ class runnable {
   friend class run_queue;
   friend class seat;
 
-  static constexpr std::uint64_t parked = 1, claimed = 2, notified = 4, shielded = 8, cancel_requested = 16;
-  static constexpr std::uint64_t own_bits = parked | claimed | notified | shielded;
+  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8, cancel_bit = 16;
+  static constexpr std::uint64_t own_bits = parked_bit | claimed_bit | notified_bit | shielded_bit;
   static constexpr int epoch_shift = 8;
   static constexpr std::uint64_t next_epoch = 1u << epoch_shift;
 
   void end_wait_unstarted() noexcept {
     // relaxed: the wait was not registered with anybody; a canceller that claimed it meanwhile only has to be let finish
     if (claim_own()) {
-      word_.fetch_or(notified, std::memory_order_relaxed);
+      word_.fetch_or(notified_bit, std::memory_order_relaxed);
     } else {
       wait_until_notified();
     }
@@ -163,7 +163,7 @@ class runnable {
   /// Owner: spins until the canceller between its claim and its notify is done: a few instructions.
   void wait_until_notified() const noexcept;
 
-  std::atomic<std::uint64_t> word_{claimed | notified};
+  std::atomic<std::uint64_t> word_{claimed_bit | notified_bit};
   scheduler* home_ = nullptr;
   runnable* next_ = nullptr;  // in the global queue
   std::int32_t reason_ = 0;

@@ -16,11 +16,14 @@ namespace weft::sched {
 
 class seat;
 
+/// How many cores the process may run on: its affinity mask.
+[[nodiscard]] std::size_t available_cores() noexcept;
+
 struct scheduler_options {
   /// How many seats; 0: as many as the process may use cores.
   std::size_t seats = 0;
   /// Where a seat waits; empty: the parking driver.
-  driver_factory make_driver;
+  driver_factory make_driver = {};
 };
 
 /// What the scheduler has done since it started.
@@ -56,7 +59,7 @@ class scheduler {
  public:
   /// Starts the carriers.
   explicit scheduler(scheduler_options options);
-  /// Stops and joins the carriers. No task may be left: the task layer sees to it.
+  /// Stops, if that was not done yet. No task may be left: the task layer sees to it.
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
@@ -74,6 +77,9 @@ class scheduler {
   /// a virtual clock stands still.
   void external_work_started() noexcept;
   void external_work_ended() noexcept;
+
+  /// Lets the carriers finish what they run, and joins them. No task may be left. Not from a task.
+  void stop() noexcept;
 
   /// The scheduler of the calling carrier; null on a plain OS thread.
   [[nodiscard]] static scheduler* current() noexcept;

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <coroutine>
+#include <source_location>
+
+#include <weft/task/task_state.hpp>
+
+namespace weft::detail {
+
+/// A wait of a coroutine, told by the scheduler that it was notified.
+class wait_step {
+ public:
+  /// True: complete, resume the coroutine. False: park it again.
+  [[nodiscard]] virtual bool woken() = 0;
+
+ protected:
+  ~wait_step() = default;
+};
+
+/// A task without a stack: a chain of coroutines, each awaited by the one before, of which the last is suspended.
+/// Thread: the task itself.
+class coroutine_state : public task_state {
+ public:
+  coroutine_state(sched::scheduler* home, std::source_location site) noexcept
+      : task_state{task_kind::coroutine, home, site} {}
+
+  /// `here` is where the task goes on, once `wait` is complete.
+  void suspend(std::coroutine_handle<> here, wait_step& wait) noexcept {
+    resume_at_ = here;
+    wait_ = &wait;
+  }
+  /// `here` is where the task goes on when it is next resumed.
+  void suspend(std::coroutine_handle<> here) noexcept {
+    resume_at_ = here;
+    wait_ = nullptr;
+  }
+  /// The wait was over before the task parked.
+  void go_on() noexcept { wait_ = nullptr; }
+
+  /// The outermost coroutine has reached its end and is suspended there for good.
+  void finished() noexcept { end(); }
+
+  void resume() noexcept override;
+  void park(time_point deadline) noexcept override;
+  void yield() noexcept override;
+
+ private:
+  std::coroutine_handle<> resume_at_;
+  wait_step* wait_ = nullptr;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+#include <weft/base/spin_lock.hpp>
+#include <weft/task/operation.hpp>
+#include <weft/task/outcome.hpp>
+#include <weft/task/runtime.hpp>
+
+namespace weft::detail {
+
+/// Runs a callable on a worker pool; the waiter goes on when it is done. Once begun it is neither cancelled nor timed
+/// out, since its callable uses the waiter's variables. The callable lives in the operation: nothing is allocated.
+template <class F, wait_kind Kind>
+class offload_operation final : job {
+ public:
+  using value_type = std::invoke_result_t<F&>;
+  static constexpr wait_kind kind = Kind;
+  static constexpr bool runs_to_its_end = true;
+
+  explicit offload_operation(F f) noexcept : function_{std::move(f)} {}
+  offload_operation(offload_operation&& other) noexcept : function_{std::move(other.function_)} {}
+  offload_operation& operator=(offload_operation&&) = delete;
+
+  bool try_complete() noexcept { return false; }
+
+  bool arm(wait_node& node) {
+    node_ = &node;
+    account_ = static_cast<task_state*>(node.task)->account;
+    home_ = static_cast<task_state*>(node.task)->home_runtime();
+    WEFT_CHECK(home_ != nullptr, "a coroutine can be moved to a worker only where weft::run() runs");
+    home_->external_work_started();
+    auto& pool = kind == wait_kind::compute ? home_->compute_pool() : home_->blocking_pool();
+    pool.submit(*this);  // may be over already: the node says so
+    return false;
+  }
+
+  void disarm(wait_node&) noexcept {}
+  bool finish() noexcept {
+    if (account_ && kind == wait_kind::compute) account_->computed += took_;
+    return true;
+  }
+  value_type take() { return outcome_.take(); }
+  static value_type fail(errc) { std::terminate(); }  // never called: runs_to_its_end
+
+  /// A plain OS thread runs it in place.
+  value_type block(time_point) { return function_(); }
+
+ private:
+  void run() noexcept override {
+    auto* home = home_;
+    auto start = std::chrono::steady_clock::now();
+    outcome_.run(function_);
+    took_ = std::chrono::steady_clock::now() - start;
+    auto claimed = node_->claim();
+    WEFT_ASSERT(claimed);
+    static_cast<void>(claimed);
+    // Before the notification, after which the runtime may end; the waiter is about to be made ready, so that a
+    // virtual clock is held up by a runnable task instead.
+    node_->notify();
+    home->external_work_ended();
+  }
+
+  F function_;
+  outcome<value_type> outcome_;
+  wait_node* node_ = nullptr;
+  runtime* home_ = nullptr;
+  accounting* account_ = nullptr;
+  std::chrono::nanoseconds took_{};
+};
+
+}  // namespace weft::detail
+
+namespace weft {
+
+/// blocking(f) as an operation.
+template <class F>
+[[nodiscard]] auto async_blocking(F f) {
+  return detail::offload_operation<F, wait_kind::blocking>{std::move(f)};
+}
+
+/// Runs `f`, a call that blocks in the kernel, on a thread kept for that, and returns what it returns or throws what it
+/// throws. The caller parks; a plain OS thread runs `f` in place. Once begun it runs to its end.
+template <class F>
+std::invoke_result_t<F&> blocking(F f) {
+  return await(async_blocking(std::move(f)));
+}
+
+}  // namespace weft

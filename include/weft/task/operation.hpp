@@ -1,0 +1,256 @@
+#pragma once
+
+#include <concepts>
+#include <coroutine>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <weft/base/accounting.hpp>
+#include <weft/base/check.hpp>
+#include <weft/base/result.hpp>
+#include <weft/sched/runnable.hpp>
+#include <weft/sched/timer.hpp>
+#include <weft/task/coroutine_task.hpp>
+#include <weft/task/task_state.hpp>
+
+namespace weft {
+
+using sched::wait_node;
+
+/// Anything that can wait. One object is one wait; it does not move once armed.
+///
+///   try_complete()  tries without waiting. True: the outcome is in the operation.
+///   arm(node)       registers the node with whatever will wake it, after trying once more under that object's lock. True
+///                   when it completed now, for which it claimed the node first. False: armed, or decided by others.
+///   disarm(node)    after the wait was decided: takes the node out of the object, under its lock, if it still is in it
+///   finish()        the wait was claimed for this operation. True when it is complete; false to go round again
+///   take()          the outcome
+///   fail(errc)      the outcome of a wait that was cancelled or timed out, or that could not start
+///
+/// A waker, under its object's lock: `if (node.claim()) deliver;` then, best after the lock, `node.notify()`.
+template <class Op>
+concept operation = std::move_constructible<Op> && requires(Op& op, wait_node& node, errc condition) {
+  typename Op::value_type;
+  { Op::kind } -> std::convertible_to<wait_kind>;
+  { op.try_complete() } -> std::same_as<bool>;
+  { op.arm(node) } -> std::same_as<bool>;
+  op.disarm(node);
+  { op.finish() } -> std::same_as<bool>;
+  { op.take() } -> std::same_as<typename Op::value_type>;
+  { Op::fail(condition) } -> std::same_as<typename Op::value_type>;
+};
+
+namespace detail {
+
+/// An operation whose buffers belong to the kernel while it is under way. `request_cancel(node, epoch)` is called
+/// instead of disarm() when the wait was cancelled or timed out: true when nothing is under way any more; otherwise it
+/// has, under the lock that the completion takes, given the node that epoch, and the wait goes on, shielded, until the
+/// completion notifies it. `interrupted()`: the completion says that the request ended the operation.
+template <class Op>
+concept kernel_owned = requires(Op& op, wait_node& node, std::uint64_t epoch) {
+  { op.request_cancel(node, epoch) } -> std::same_as<bool>;
+  { op.interrupted() } -> std::same_as<bool>;
+};
+
+/// An operation that a plain OS thread carries out by a call that blocks.
+template <class Op>
+concept blocks_in_place = requires(Op& op, time_point deadline) {
+  { op.block(deadline) } -> std::same_as<typename Op::value_type>;
+};
+
+/// An operation that once begun goes on to its end: neither cancelled nor timed out.
+template <class Op>
+concept uninterruptible = requires { requires Op::runs_to_its_end; };
+
+/// One wait of one task for one operation: what both forms, await() and co_await, drive.
+template <operation Op>
+class waiting {
+ public:
+  waiting(Op& op, task_state& self) noexcept : op_{op}, self_{self} {}
+  waiting(const waiting&) = delete;
+  waiting& operator=(const waiting&) = delete;
+
+  /// Begins, or goes on after having been notified. True: complete, take() has the outcome. False: park and call again.
+  [[nodiscard]] bool step() {
+    switch (phase_) {
+      case phase::starting: return start();
+      case phase::parked: return woken();
+      case phase::draining: return drained();
+    }
+    return true;
+  }
+
+  [[nodiscard]] typename Op::value_type take() {
+    return failed_ ? Op::fail(failure_) : op_.take();
+  }
+
+ private:
+  enum class phase : std::uint8_t { starting, parked, draining };
+
+  static constexpr bool may_be_left = !uninterruptible<Op>;
+
+  bool start() {
+    auto how = may_be_left && self_.shields == 0 ? sched::cancellable::yes : sched::cancellable::no;
+    if (!self_.begin_wait(how)) return fail(errc::cancelled);
+    node_.task = &self_;
+    node_.epoch = self_.epoch();
+    if (op_.arm(node_)) {
+      self_.end_wait_claimed();
+      charge();
+      return true;
+    }
+    // Every wait that got here goes through notify(), even one that is decided already: nothing is undone by hand.
+    if constexpr (may_be_left) {
+      if (self_.deadline != no_deadline && self_.kind() != task_kind::os_thread) {
+        timer_.arm(self_, node_.epoch, self_.deadline);
+      }
+    }
+    if (self_.account && since_ == time_point{}) since_ = now();
+    phase_ = phase::parked;
+    return false;
+  }
+
+  bool woken() {
+    if constexpr (may_be_left) timer_.disarm();
+    auto reason = self_.reason();
+    if (reason >= static_cast<std::int32_t>(sched::wake_reason::first_case)) {
+      op_.disarm(node_);
+      if (!op_.finish()) {
+        phase_ = phase::starting;
+        return start();
+      }
+      charge();
+      return true;
+    }
+    failure_ = reason == static_cast<std::int32_t>(sched::wake_reason::cancelled) ? errc::cancelled : errc::timed_out;
+    if constexpr (kernel_owned<Op>) {
+      auto begun = self_.begin_wait(sched::cancellable::no);
+      WEFT_ASSERT(begun);
+      static_cast<void>(begun);
+      if (!op_.request_cancel(node_, self_.epoch())) {
+        phase_ = phase::draining;
+        return false;
+      }
+      auto claimed = self_.claim_own();
+      WEFT_ASSERT(claimed);
+      static_cast<void>(claimed);
+      self_.end_wait_claimed();
+      return drained();
+    } else {
+      op_.disarm(node_);
+      return fail(failure_);
+    }
+  }
+
+  bool drained() {
+    if constexpr (kernel_owned<Op>) {
+      static_cast<void>(op_.finish());
+      if (op_.interrupted()) return fail(failure_);
+    }
+    charge();
+    return true;
+  }
+
+  bool fail(errc condition) noexcept {
+    failure_ = condition;
+    failed_ = true;
+    charge();
+    return true;
+  }
+
+  void charge() noexcept {
+    if (since_ == time_point{}) return;
+    if (self_.account) self_.account->add(Op::kind, now() - since_);
+    since_ = time_point{};
+  }
+
+  Op& op_;
+  task_state& self_;
+  wait_node node_;
+  sched::timer_entry timer_;
+  time_point since_{};
+  errc failure_{};
+  bool failed_ = false;
+  phase phase_ = phase::starting;
+};
+
+template <class Op>
+[[nodiscard]] typename Op::value_type await_on_stack(Op& op, task_state& self) {
+  constexpr bool may_be_left = !uninterruptible<Op>;
+  if (may_be_left && self.must_stop()) return Op::fail(errc::cancelled);
+  if (op.try_complete()) return op.take();
+  if constexpr (blocks_in_place<Op>) {
+    if (self.kind() == task_kind::os_thread) {
+      if (!self.account) return op.block(self.deadline);
+      auto since = now();
+      auto outcome = op.block(self.deadline);
+      self.account->add(Op::kind, now() - since);
+      return outcome;
+    }
+  }
+  waiting<Op> wait{op, self};
+  while (!wait.step()) self.park(may_be_left ? self.deadline : no_deadline);
+  return wait.take();
+}
+
+template <operation Op>
+class operation_awaiter final : wait_step {
+ public:
+  explicit operation_awaiter(Op&& op) noexcept : op_{std::move(op)} {}
+
+  [[nodiscard]] bool await_ready() {
+    if (self_.kind() != task_kind::coroutine) {
+      // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits.
+      in_place_.emplace(await_on_stack(op_, self_));
+      return true;
+    }
+    if (!uninterruptible<Op> && self_.must_stop()) return false;  // step() says so
+    done_early_ = op_.try_complete();
+    return done_early_;
+  }
+
+  bool await_suspend(std::coroutine_handle<> here) {
+    auto& task = static_cast<coroutine_state&>(self_);
+    task.suspend(here, *this);
+    while (!wait_.step()) {
+      // From a successful commit on the coroutine may run, and end, elsewhere: touch nothing.
+      if (task.commit_park()) return true;
+    }
+    task.go_on();
+    return false;
+  }
+
+  [[nodiscard]] typename Op::value_type await_resume() {
+    if (in_place_) return std::move(*in_place_);
+    return done_early_ ? op_.take() : wait_.take();
+  }
+
+ private:
+  bool woken() override { return wait_.step(); }
+
+  task_state& self_ = current_task();
+  Op op_;
+  waiting<Op> wait_{op_, self_};
+  std::optional<typename Op::value_type> in_place_;
+  bool done_early_ = false;
+};
+
+}  // namespace detail
+
+/// Carries out `op` where the caller stands: a virtual thread parks, a plain OS thread blocks.
+/// Inside a coroutine it blocks the carrier: use co_await there.
+template <operation Op>
+typename Op::value_type await(Op op) {
+  return detail::await_on_stack(op, detail::current_stack());
+}
+
+/// Carries out `op` in a coroutine, which is suspended meanwhile.
+template <operation Op>
+[[nodiscard]] auto operator co_await(Op&& op)
+  requires(!std::is_lvalue_reference_v<Op>)
+{
+  return detail::operation_awaiter<Op>{std::move(op)};
+}
+
+}  // namespace weft

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include <weft/base/intrusive_list.hpp>
+#include <weft/sched/scheduler.hpp>
+#include <weft/stack/stack_pool.hpp>
+#include <weft/task/task_state.hpp>
+#include <weft/task/worker_pool.hpp>
+
+namespace weft {
+
+struct runtime_options {
+  /// How many seats run tasks; 0: as many as the process may use cores.
+  std::size_t seats = 0;
+  /// How many carriers compute(); 0: as many as the process may use cores.
+  std::size_t compute_carriers = 0;
+  /// The most OS threads that blocking() starts; further calls queue.
+  std::size_t blocking_threads = 256;
+  /// What each virtual thread's stack may grow to, unless its spawn says otherwise. Address space, not memory.
+  std::size_t stack_bytes = std::size_t{256} * 1024;
+  /// Where a seat waits; empty: without I/O.
+  sched::driver_factory make_driver = {};
+};
+
+/// A scheduler with what its tasks need: stacks, threads for calls that block, threads that compute.
+/// Programs use weft::run(), which makes one.
+/// Thread: any, but for construction and destruction.
+/// Lifetime: tasks that were detached are cancelled and waited for by the destructor; all others end with their handles.
+class runtime : public sched::scheduler, private detail::end_observer {
+ public:
+  explicit runtime(runtime_options options = {});
+  ~runtime();
+
+  /// The runtime that runs the calling task; null on an OS thread that is none of its carriers.
+  [[nodiscard]] static runtime* current() noexcept { return static_cast<runtime*>(scheduler::current()); }
+
+  /// The stacks of `stack_bytes` each; 0: the default size.
+  [[nodiscard]] stack::stack_pool& stacks(std::size_t stack_bytes = 0);
+
+  /// OS threads for calls that block in the kernel.
+  [[nodiscard]] detail::worker_pool& blocking_pool() noexcept { return blocking_; }
+  /// OS threads that compute, as many as cores, at a lower priority than the seats.
+  [[nodiscard]] detail::worker_pool& compute_pool() noexcept { return compute_; }
+
+  /// Keeps a task that nobody joins until it ends.
+  void adopt(detail::task_state& task) noexcept;
+
+  /// Cancels the detached tasks, waits for them, and joins the carriers. All other tasks have ended. Not from a task.
+  /// The destructor does it too.
+  void shut_down() noexcept;
+
+ private:
+  void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
+
+  stack::stack_pool default_stacks_;
+  std::mutex other_stacks_mutex_;  // guards other_stacks_
+  std::map<std::size_t, std::unique_ptr<stack::stack_pool>> other_stacks_;
+  detail::worker_pool blocking_;
+  detail::worker_pool compute_;
+
+  std::mutex adopted_mutex_;  // guards adopted_
+  std::condition_variable adopted_changed_;
+  base::intrusive_list<detail::task_state> adopted_;
+};
+
+}  // namespace weft

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <weft/base/clock.hpp>
+#include <weft/base/result.hpp>
+#include <weft/task/operation.hpp>
+
+namespace weft {
+
+/// Lets every other runnable task of the seat run before the caller goes on. In a coroutine, co_await async_yield().
+void yield() noexcept;
+
+namespace detail {
+
+struct yield_awaiter {
+  [[nodiscard]] bool await_ready() const noexcept;
+  void await_suspend(std::coroutine_handle<> here) const noexcept;
+  void await_resume() const noexcept {}
+};
+
+/// Waits for a point in time.
+class sleep_operation {
+ public:
+  using value_type = result<void>;
+  static constexpr wait_kind kind = wait_kind::timer;
+  explicit sleep_operation(time_point until) noexcept : until_{until} {}
+  sleep_operation(sleep_operation&& other) noexcept : until_{other.until_} {}
+
+  bool try_complete() const noexcept { return until_ <= now(); }
+  bool arm(wait_node& node) noexcept;
+  void disarm(wait_node& node) noexcept;
+  bool finish() const noexcept { return true; }
+  value_type take() const { return {}; }
+  static value_type fail(errc condition) { return failure(condition); }
+  value_type block(time_point deadline) const;
+
+ private:
+  time_point until_;
+  sched::timer_entry timer_;
+};
+
+}  // namespace detail
+
+/// Lets every other runnable task of the seat run before the calling coroutine goes on.
+[[nodiscard]] inline detail::yield_awaiter async_yield() noexcept { return {}; }
+
+/// A point in time as an operation. Fails with errc::cancelled or errc::timed_out (a nearer deadline_scope).
+[[nodiscard]] inline detail::sleep_operation async_sleep_until(time_point until) noexcept {
+  return detail::sleep_operation{until};
+}
+[[nodiscard]] inline detail::sleep_operation async_sleep(duration time) noexcept {
+  return detail::sleep_operation{deadline_after(time)};
+}
+
+/// Waits until `until`; never wakes earlier without an error. A time that has passed does not wait.
+/// Parks. Cancel: errc::cancelled.
+inline result<void> sleep_until(time_point until) { return await(async_sleep_until(until)); }
+/// Waits for `time` from now on.
+inline result<void> sleep(duration time) { return await(async_sleep(time)); }
+
+}  // namespace weft

@@ -1,0 +1,226 @@
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <source_location>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <weft/task/operation.hpp>
+#include <weft/task/runtime.hpp>
+#include <weft/task/task.hpp>
+#include <weft/task/virtual_thread.hpp>
+
+namespace weft {
+
+struct spawn_options {
+  /// Shown in dumps and reports. Outlives the task: a literal.
+  std::string_view name;
+  /// What the virtual thread's stack may grow to; 0: what the runtime was given.
+  std::size_t stack_bytes = 0;
+};
+
+namespace detail {
+
+template <class T>
+struct task_value {};
+template <class T>
+struct task_value<task<T>> {
+  using type = T;
+};
+
+/// A callable that returns a coroutine, or a coroutine: spawned without a stack.
+template <class F>
+concept coroutine_source = requires { typename task_value<std::remove_cvref_t<F>>::type; } ||
+                           requires { typename task_value<std::invoke_result_t<std::decay_t<F>&>>::type; };
+
+template <class F>
+struct spawned {
+  using type = std::invoke_result_t<std::decay_t<F>&>;
+};
+template <class F>
+  requires requires { typename task_value<std::remove_cvref_t<F>>::type; }
+struct spawned<F> {
+  using type = typename task_value<std::remove_cvref_t<F>>::type;
+};
+template <class F>
+  requires requires { typename task_value<std::invoke_result_t<std::decay_t<F>&>>::type; }
+struct spawned<F> {
+  using type = typename task_value<std::invoke_result_t<std::decay_t<F>&>>::type;
+};
+
+/// What a task spawned from an F gives to whoever joins it.
+template <class F>
+using spawned_t = typename spawned<F>::type;
+
+/// A spawned coroutine, with the callable that made it, whose captures it may use.
+template <class T, class F>
+class coroutine_running final : public coroutine_state {
+ public:
+  template <class G>
+  coroutine_running(sched::scheduler* home, std::source_location site, G&& f)
+      : coroutine_state{home, site}, source_{std::forward<G>(f)}, coroutine_{make(source_)} {
+    auto handle = coroutine_.handle();
+    handle.promise().root = this;
+    suspend(handle);
+  }
+
+  [[nodiscard]] outcome<T>& result() noexcept { return coroutine_.handle().promise().result; }
+
+ private:
+  static task<T> make(F& source) {
+    if constexpr (std::is_same_v<F, task<T>>) {
+      return std::move(source);
+    } else {
+      return std::invoke(source);
+    }
+  }
+  const std::exception_ptr& thrown() const noexcept override { return coroutine_.handle().promise().result.error(); }
+  void destroy() noexcept override { delete this; }
+
+  F source_;
+  task<T> coroutine_;
+};
+
+/// A task that is about to run, and where its outcome will be.
+template <class T>
+struct started {
+  task_state* task;
+  outcome<T>* result;
+};
+
+/// Says why there is no stack, and throws std::system_error.
+[[noreturn]] void throw_no_stack(stack::stack_pool& pool, std::error_code why);
+[[nodiscard]] runtime& runtime_to_spawn_in();
+
+/// Makes the task; it does not run yet.
+template <class F>
+[[nodiscard]] started<spawned_t<F>> make_task(runtime& home, const spawn_options& options, std::source_location site,
+                                              F&& f) {
+  using value = spawned_t<F>;
+  if constexpr (coroutine_source<F>) {
+    auto* made = new coroutine_running<value, std::decay_t<F>>{&home, site, std::forward<F>(f)};
+    made->set_name(options.name);
+    return {made, &made->result()};
+  } else {
+    auto& pool = home.stacks(options.stack_bytes);
+    auto slot = pool.allocate();
+    if (!slot) throw_no_stack(pool, slot.error());
+    auto& made = virtual_thread_running<value, std::decay_t<F>>::make(&home, site, **slot, std::forward<F>(f));
+    made.set_name(options.name);
+    return {&made, &made.result()};
+  }
+}
+
+/// Waits for the end of a task.
+class end_operation {
+ public:
+  using value_type = result<void>;
+  static constexpr wait_kind kind = wait_kind::join;
+  explicit end_operation(task_state& target) noexcept : target_{&target} {}
+
+  bool try_complete() const noexcept { return target_->has_ended(); }
+  bool arm(wait_node& node) noexcept { return target_->arm_end(node); }
+  void disarm(wait_node& node) noexcept { target_->disarm_end(node); }
+  bool finish() const noexcept { return true; }
+  value_type take() const { return {}; }
+  static value_type fail(errc condition) { return failure(condition); }
+
+ private:
+  task_state* target_;
+};
+
+/// Waits for the end of a task, whatever happens to the caller meanwhile.
+void wait_for_end(task_state& target) noexcept;
+
+}  // namespace detail
+
+/// A spawned task. Joined, or detached; otherwise the destructor cancels it and waits for its end.
+/// Thread: one at a time.
+template <class T>
+class [[nodiscard]] join_handle {
+ public:
+  join_handle() = default;
+  explicit join_handle(detail::started<T> started) noexcept : task_{started.task}, result_{started.result} {}
+  join_handle(join_handle&& other) noexcept
+      : task_{std::exchange(other.task_, nullptr)}, result_{std::exchange(other.result_, nullptr)} {}
+  join_handle& operator=(join_handle&& other) noexcept {
+    std::swap(task_, other.task_);
+    std::swap(result_, other.result_);
+    return *this;
+  }
+  /// Parks until the task has ended. What the task threw is lost with it.
+  ~join_handle() {
+    if (!task_) return;
+    task_->request_cancel();
+    detail::wait_for_end(*task_);
+    task_->release();
+  }
+
+  [[nodiscard]] bool joinable() const noexcept { return task_ != nullptr; }
+  [[nodiscard]] bool has_ended() const noexcept { return task_->has_ended(); }
+  /// For tests: see runnable::is_parked.
+  [[nodiscard]] bool is_parked() const noexcept { return task_->is_parked(); }
+
+  /// Waits for the end and returns what the task returned, or throws what it threw. Once.
+  /// Parks. Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
+  T join() {
+    WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached");
+    detail::wait_for_end(*task_);
+    struct releaser {
+      detail::task_state* task;
+      ~releaser() { task->release(); }
+    } guard{std::exchange(task_, nullptr)};
+    return result_->take();
+  }
+
+  /// The end of the task as an operation: cancellable, with deadlines, for select and co_await. After it, join() does
+  /// not wait.
+  [[nodiscard]] detail::end_operation async_wait() const noexcept { return detail::end_operation{*task_}; }
+
+  /// Asks the task to stop: its present and future waits fail with errc::cancelled. Does not wait.
+  void cancel() noexcept { task_->request_cancel(); }
+
+  /// Lets the task go on alone; the runtime cancels it, and waits for it, when run() ends.
+  void detach() {
+    auto* task = std::exchange(task_, nullptr);
+    task->home_runtime()->adopt(*task);
+    task->release();
+  }
+
+ private:
+  detail::task_state* task_ = nullptr;
+  detail::outcome<T>* result_ = nullptr;
+};
+
+/// Starts a task. A callable runs on a virtual thread; a callable that returns a weft::task, or a weft::task itself,
+/// runs as a coroutine.
+/// Throws std::system_error when there is no memory, or no mapping, for a stack; it says which limit to raise.
+template <class F>
+join_handle<detail::spawned_t<F>> spawn(const spawn_options& options, F&& f,
+                                        std::source_location site = std::source_location::current()) {
+  auto started = detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f));
+  started.task->add_reference();
+  started.task->home()->schedule_last(*started.task);
+  return join_handle<detail::spawned_t<F>>{started};
+}
+
+template <class F>
+join_handle<detail::spawned_t<F>> spawn(F&& f, std::source_location site = std::source_location::current()) {
+  return spawn(spawn_options{}, std::forward<F>(f), site);
+}
+
+/// Runs `f` as a task of `home` and waits for it; returns what it returned or throws what it threw. For plain OS
+/// threads, and for tasks of other runtimes.
+template <class F>
+detail::spawned_t<F> run_in(runtime& home, const spawn_options& options, F&& f,
+                            std::source_location site = std::source_location::current()) {
+  auto started = detail::make_task(home, options, site, std::forward<F>(f));
+  started.task->add_reference();
+  home.schedule_last(*started.task);
+  return join_handle<detail::spawned_t<F>>{started}.join();
+}
+
+}  // namespace weft

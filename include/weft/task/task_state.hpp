@@ -1,0 +1,162 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <string_view>
+
+#include <weft/base/accounting.hpp>
+#include <weft/base/clock.hpp>
+#include <weft/base/intrusive_list.hpp>
+#include <weft/base/spin_lock.hpp>
+#include <weft/sched/runnable.hpp>
+
+namespace weft {
+
+class runtime;
+
+namespace detail {
+
+enum class task_kind : std::uint8_t { virtual_thread, coroutine, os_thread };
+
+/// Told when a task ends: by the scope or the registry that keeps it.
+class end_observer {
+ public:
+  /// On the carrier, after the task's last instruction; `error` is what it threw, or null.
+  virtual void on_end(class task_state& task, const std::exception_ptr& error) noexcept = 0;
+
+ protected:
+  ~end_observer() = default;
+};
+
+/// What every task has, of either kind, and every OS thread that waits for one.
+/// Thread: the task itself, but for what says otherwise.
+class task_state : public sched::runnable, public base::list_hook {
+ public:
+  task_state(task_kind kind, sched::scheduler* home, std::source_location site) noexcept
+      : runnable{home}, site_{site}, kind_{kind} {}
+
+  /// Waits, as begun with begin_wait() and registered, until notified. Tasks with a stack and OS threads only.
+  /// `deadline` is for OS threads; the others armed a timer.
+  virtual void park(time_point deadline) noexcept = 0;
+
+  /// Lets others run. Tasks with a stack and OS threads only.
+  virtual void yield() noexcept = 0;
+
+  [[nodiscard]] task_kind kind() const noexcept { return kind_; }
+  [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
+  [[nodiscard]] std::string_view name() const noexcept { return name_; }
+  void set_name(std::string_view name) noexcept { name_ = name; }
+
+  /// The runtime that runs the task; null for an OS thread.
+  [[nodiscard]] runtime* home_runtime() const noexcept;
+
+  /// A cancel was requested and nothing shields the task.
+  [[nodiscard]] bool must_stop() const noexcept { return shields == 0 && cancel_was_requested(); }
+
+  /// References: the running task has one, each handle another. Any thread.
+  void add_reference() noexcept {
+    // relaxed: whoever adds one has one
+    references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void release() noexcept {
+    // release: this holder is done with the task; acquire, for the last: so is everybody else
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  /// Waiters for the end. Any thread.
+  [[nodiscard]] bool has_ended() const noexcept {
+    // acquire: sees the result; pairs with end()
+    return ended_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] bool arm_end(sched::wait_node& node) noexcept;
+  void disarm_end(sched::wait_node& node) noexcept;
+
+  accounting* account = nullptr;
+  time_point deadline = no_deadline;
+  std::uint32_t shields = 0;
+
+  /// Whom to tell of the end. False when the task has ended already. Any thread.
+  [[nodiscard]] bool observe_end(end_observer& observer) noexcept;
+
+ protected:
+  /// The task's last act, on the carrier: tells everybody who waits, then lets go of the running task's reference.
+  void end() noexcept;
+
+ private:
+  virtual void destroy() noexcept = 0;
+  /// What the task threw and nobody has taken, or null.
+  [[nodiscard]] virtual const std::exception_ptr& thrown() const noexcept = 0;
+
+  std::source_location site_;
+  std::string_view name_;
+  base::spin_lock end_lock_;  // guards end_waiters_ and observer_, and ended_ against them
+  end_observer* observer_ = nullptr;
+  base::intrusive_list<sched::wait_node> end_waiters_;
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<bool> ended_{false};
+  task_kind kind_;
+};
+
+/// The task that runs on the calling OS thread, of either kind, or else the OS thread itself.
+[[nodiscard]] task_state& current_task() noexcept;
+
+/// Like current_task(), but for waits that keep their stack: inside a coroutine it is the OS thread.
+[[nodiscard]] task_state& current_stack() noexcept;
+
+}  // namespace detail
+
+/// A cancel was requested of the calling task, and no cancellation_shield is around it. Any kind of task.
+[[nodiscard]] bool cancelled() noexcept;
+
+/// While it lives, waits of the calling task are not cancelled. For clean-up that must wait.
+class cancellation_shield {
+ public:
+  cancellation_shield() noexcept : task_{detail::current_task()} { ++task_.shields; }
+  ~cancellation_shield() { --task_.shields; }
+  cancellation_shield(const cancellation_shield&) = delete;
+  cancellation_shield& operator=(const cancellation_shield&) = delete;
+
+ private:
+  detail::task_state& task_;
+};
+
+/// While it lives, every wait of the calling task fails with errc::timed_out once the deadline has passed. The nearest
+/// of nested deadlines counts. Costs nothing unless a wait really parks. Tasks spawned inside a scope inherit it.
+class deadline_scope {
+ public:
+  explicit deadline_scope(time_point deadline) noexcept
+      : task_{detail::current_task()}, outer_{task_.deadline} {
+    if (deadline < outer_) task_.deadline = deadline;
+  }
+  explicit deadline_scope(duration from_now) noexcept : deadline_scope{deadline_after(from_now)} {}
+  ~deadline_scope() { task_.deadline = outer_; }
+  deadline_scope(const deadline_scope&) = delete;
+  deadline_scope& operator=(const deadline_scope&) = delete;
+
+  /// The deadline in force: its own or a nearer one around it.
+  [[nodiscard]] time_point deadline() const noexcept { return task_.deadline; }
+
+ private:
+  detail::task_state& task_;
+  time_point outer_;
+};
+
+/// While it lives, the calling task's waits add to `account`; afterwards to what was installed before.
+class accounting_scope {
+ public:
+  explicit accounting_scope(accounting& account) noexcept
+      : task_{detail::current_task()}, outer_{task_.account} {
+    task_.account = &account;
+  }
+  ~accounting_scope() { task_.account = outer_; }
+  accounting_scope(const accounting_scope&) = delete;
+  accounting_scope& operator=(const accounting_scope&) = delete;
+
+ private:
+  detail::task_state& task_;
+  accounting* outer_;
+};
+
+}  // namespace weft

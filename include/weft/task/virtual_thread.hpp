@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <new>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <weft/stack/context.hpp>
+#include <weft/stack/stack_pool.hpp>
+#include <weft/task/outcome.hpp>
+#include <weft/task/task_state.hpp>
+
+namespace weft::detail {
+
+/// A task with a stack of its own. Its control block lies at the top of that stack, so that a fresh one touches one
+/// page; the stack goes back to its pool when the last reference is gone.
+class virtual_thread : public task_state {
+ public:
+  void resume() noexcept final;
+  void park(time_point deadline) noexcept final;
+  void yield() noexcept final;
+
+ protected:
+  virtual_thread(sched::scheduler* home, std::source_location site, stack::slot& slot) noexcept
+      : task_state{task_kind::virtual_thread, home, site}, slot_{slot} {}
+
+  /// Makes the flow that will run body() below `stack_top`.
+  void prepare(std::byte* stack_top) noexcept;
+
+  [[nodiscard]] stack::slot& slot() noexcept { return slot_; }
+
+ private:
+  enum class leave : std::uint8_t { parking, yielding, ending };
+
+  virtual void body() noexcept = 0;
+  static void enter(void* self);
+  void leave_for(leave why) noexcept;
+
+  stack::context context_;
+  stack::context* carrier_ = nullptr;  // whom to switch back to; set by each resume()
+  stack::slot& slot_;
+  leave why_ = leave::parking;
+};
+
+/// A virtual thread that calls an F and keeps what it returns.
+template <class T, class F>
+class virtual_thread_running final : public virtual_thread {
+ public:
+  /// Made at the top of `slot`.
+  template <class G>
+  static virtual_thread_running& make(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f) {
+    constexpr auto alignment = alignof(virtual_thread_running) > 64 ? alignof(virtual_thread_running) : std::size_t{64};
+    auto top = reinterpret_cast<std::uintptr_t>(slot.top());
+    auto address = (top - sizeof(virtual_thread_running)) / alignment * alignment;
+    auto* place = slot.top() - (top - address);
+    auto* made = new (place) virtual_thread_running{home, site, slot, std::forward<G>(f)};
+    made->prepare(place);
+    return *made;
+  }
+
+  [[nodiscard]] outcome<T>& result() noexcept { return outcome_; }
+
+ private:
+  template <class G>
+  virtual_thread_running(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f)
+      : virtual_thread{home, site, slot}, function_{std::in_place, std::forward<G>(f)} {}
+
+  void body() noexcept override {
+    outcome_.run(std::move(*function_));
+    function_.reset();  // what it captured ends with the task, not with the last handle
+  }
+
+  const std::exception_ptr& thrown() const noexcept override { return outcome_.error(); }
+
+  void destroy() noexcept override {
+    auto& pool_slot = slot();
+    this->~virtual_thread_running();
+    pool_slot.pool().release(&pool_slot);
+  }
+
+  std::optional<F> function_;
+  outcome<T> outcome_;
+};
+
+}  // namespace weft::detail

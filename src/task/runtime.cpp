@@ -1,0 +1,75 @@
+#include <weft/task/runtime.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <system_error>
+#include <thread>
+
+#include <weft/base/check.hpp>
+#include <weft/task/spawn.hpp>
+
+namespace weft {
+
+runtime::runtime(runtime_options options)
+    : scheduler{{.seats = options.seats, .make_driver = std::move(options.make_driver)}},
+      default_stacks_{options.stack_bytes},
+      blocking_{options.blocking_threads, detail::worker_priority::normal, "weft-blocking"},
+      compute_{options.compute_carriers != 0 ? options.compute_carriers : sched::available_cores(),
+               detail::worker_priority::below_seats, "weft-compute"} {}
+
+// Before the members go: a carrier may still be giving a stack back.
+runtime::~runtime() { shut_down(); }
+
+void runtime::shut_down() noexcept {
+  {
+    std::unique_lock lock{adopted_mutex_};
+    for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) task->request_cancel();
+    adopted_changed_.wait(lock, [this] { return adopted_.empty(); });
+  }
+  stop();
+}
+
+stack::stack_pool& runtime::stacks(std::size_t stack_bytes) {
+  if (stack_bytes == 0) return default_stacks_;
+  std::lock_guard guard{other_stacks_mutex_};
+  auto& pool = other_stacks_[stack_bytes];
+  if (!pool) pool = std::make_unique<stack::stack_pool>(stack_bytes);
+  return *pool;
+}
+
+void runtime::adopt(detail::task_state& task) noexcept {
+  std::lock_guard guard{adopted_mutex_};
+  // Before observing: the end may come at once, and takes the task out under the same mutex.
+  adopted_.push_back(task);
+  if (!task.observe_end(*this)) base::intrusive_list<detail::task_state>::remove(task);
+}
+
+void runtime::on_end(detail::task_state& task, const std::exception_ptr& error) noexcept {
+  if (error) std::rethrow_exception(error);  // nobody can catch it: ends the program and says what it was
+  std::lock_guard guard{adopted_mutex_};
+  base::intrusive_list<detail::task_state>::remove(task);
+  adopted_changed_.notify_all();
+}
+
+namespace detail {
+
+void throw_no_stack(stack::stack_pool& pool, std::error_code why) {
+  throw std::system_error{why, "weft: no stack for a virtual thread: " + pool.explain(why)};
+}
+
+runtime& runtime_to_spawn_in() {
+  auto* home = runtime::current();
+  WEFT_CHECK(home != nullptr, "spawn works inside of weft::run(): call it from a task");
+  return *home;
+}
+
+void wait_for_end(task_state& target) noexcept {
+  cancellation_shield shield;
+  auto& self = current_stack();
+  auto deadline = std::exchange(self.deadline, no_deadline);
+  static_cast<void>(await(end_operation{target}));
+  self.deadline = deadline;
+}
+
+}  // namespace detail
+}  // namespace weft

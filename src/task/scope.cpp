@@ -1,0 +1,106 @@
+#include <mutex>
+
+#include <weft/task/scope.hpp>
+
+namespace weft {
+
+scope::~scope() noexcept(false) {
+  bool unwinding = std::uncaught_exceptions() > exceptions_outside_;
+  if (unwinding) cancel();
+  wait_for_all();
+  if (first_error_ && !unwinding) std::rethrow_exception(std::exchange(first_error_, nullptr));
+}
+
+void scope::adopt(detail::task_state& child) {
+  child.deadline = detail::current_task().deadline;
+  bool cancel_it = false;
+  {
+    std::lock_guard guard{lock_};
+    children_.push_back(child);
+    ++count_;
+    cancel_it = cancelled_;
+  }
+  auto observed = child.observe_end(*this);
+  WEFT_ASSERT(observed);
+  static_cast<void>(observed);
+  if (cancel_it) child.request_cancel();
+  child.home()->schedule_last(child);  // it may end, and the scope with it: touch nothing
+}
+
+void scope::join() {
+  if (!await(async_join())) {
+    cancel();
+    wait_for_all();
+  }
+  std::exception_ptr error;
+  {
+    std::lock_guard guard{lock_};
+    error = std::exchange(first_error_, nullptr);
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+void scope::wait_for_all() noexcept {
+  if (size() != 0) {
+    // Cancel and deadline of the owner reach the children; the wait itself has to go on.
+    if (!await(async_join())) cancel();
+  }
+  cancellation_shield shield;
+  auto& self = detail::current_stack();
+  auto deadline = std::exchange(self.deadline, no_deadline);
+  static_cast<void>(await(async_join()));
+  self.deadline = deadline;
+  // The last child notifies under the lock: when it is free, nothing touches the scope any more.
+  std::lock_guard guard{lock_};
+}
+
+void scope::cancel() noexcept {
+  std::lock_guard guard{lock_};
+  cancelled_ = true;
+  // Under the lock: a child that ends takes itself out under it, so those in the list live.
+  for (auto* child = children_.front(); child; child = children_.next(*child)) child->request_cancel();
+}
+
+std::size_t scope::size() const noexcept {
+  std::lock_guard guard{lock_};
+  return count_;
+}
+
+void scope::on_end(detail::task_state& child, const std::exception_ptr& error) noexcept {
+  bool first_failure = false;
+  if (error) {
+    std::lock_guard guard{lock_};
+    if (!first_error_) {
+      first_error_ = error;
+      first_failure = true;
+    }
+  }
+  if (first_failure) cancel();
+  base::intrusive_list<wait_node> claimed;
+  {
+    std::lock_guard guard{lock_};
+    base::intrusive_list<detail::task_state>::remove(child);
+    if (--count_ == 0) {
+      while (auto* joiner = joiners_.pop_front()) {
+        if (joiner->claim()) claimed.push_back(*joiner);
+      }
+    }
+  }
+  while (auto* joiner = claimed.pop_front()) joiner->notify();
+}
+
+bool scope::join_operation::try_complete() const noexcept { return target_->size() == 0; }
+
+bool scope::join_operation::arm(wait_node& node) noexcept {
+  std::lock_guard guard{target_->lock_};
+  if (target_->count_ == 0) return node.claim();
+  target_->joiners_.push_back(node);
+  return false;
+}
+
+void scope::join_operation::disarm(wait_node& node) noexcept {
+  std::lock_guard guard{target_->lock_};
+  if (node.is_linked()) base::intrusive_list<wait_node>::remove(node);
+}
+
+}  // namespace weft

@@ -1,0 +1,149 @@
+#include <condition_variable>
+#include <mutex>
+
+#include <weft/sched/scheduler.hpp>
+#include <weft/task/runtime.hpp>
+#include <weft/task/sleep.hpp>
+#include <weft/task/task_state.hpp>
+
+namespace weft {
+namespace detail {
+namespace {
+
+/// An OS thread that waits for a task or an object of weft's.
+class os_thread_state final : public task_state {
+ public:
+  os_thread_state() noexcept : task_state{task_kind::os_thread, nullptr, {}} {}
+
+  void resume() noexcept override { std::terminate(); }  // never scheduled
+
+  void make_ready() noexcept override {
+    std::lock_guard guard{mutex_};
+    ready_ = true;
+    ready_condition_.notify_one();
+  }
+
+  void park(time_point until) noexcept override {
+    if (!commit_park()) return;
+    std::unique_lock lock{mutex_};
+    auto is_ready = [this] { return ready_; };
+    if (until != no_deadline && !ready_condition_.wait_until(lock, until, is_ready)) {
+      lock.unlock();
+      if (claim_own()) notify(static_cast<std::int32_t>(sched::wake_reason::timed_out));
+      lock.lock();
+    }
+    ready_condition_.wait(lock, is_ready);
+    ready_ = false;
+  }
+
+  void yield() noexcept override { std::this_thread::yield(); }
+
+ private:
+  void destroy() noexcept override {}
+  [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return nothing_; }
+
+  std::mutex mutex_;  // guards ready_
+  std::condition_variable ready_condition_;
+  bool ready_ = false;
+  std::exception_ptr nothing_;
+};
+
+// Never inlined: a task may wake on another OS thread, and a compiler may keep the address of a thread_local.
+[[gnu::noinline]] task_state& this_os_thread() noexcept {
+  static thread_local os_thread_state state;
+  asm volatile("" ::: "memory");
+  return state;
+}
+
+}  // namespace
+
+task_state& current_task() noexcept {
+  auto* running = sched::current_runnable();
+  return running ? static_cast<task_state&>(*running) : this_os_thread();
+}
+
+task_state& current_stack() noexcept {
+  auto& task = current_task();
+  return task.kind() == task_kind::coroutine ? this_os_thread() : task;
+}
+
+runtime* task_state::home_runtime() const noexcept { return static_cast<runtime*>(home()); }
+
+bool task_state::arm_end(sched::wait_node& node) noexcept {
+  std::lock_guard guard{end_lock_};
+  // relaxed: under the lock
+  if (ended_.load(std::memory_order_relaxed)) return node.claim();
+  end_waiters_.push_back(node);
+  return false;
+}
+
+void task_state::disarm_end(sched::wait_node& node) noexcept {
+  std::lock_guard guard{end_lock_};
+  if (node.is_linked()) base::intrusive_list<sched::wait_node>::remove(node);
+}
+
+bool task_state::observe_end(end_observer& observer) noexcept {
+  std::lock_guard guard{end_lock_};
+  // relaxed: under the lock
+  if (ended_.load(std::memory_order_relaxed)) return false;
+  observer_ = &observer;
+  return true;
+}
+
+void task_state::end() noexcept {
+  base::intrusive_list<sched::wait_node> waiters;
+  end_observer* observer = nullptr;
+  {
+    std::lock_guard guard{end_lock_};
+    // release: publishes the result; pairs with has_ended()
+    ended_.store(true, std::memory_order_release);
+    observer = observer_;
+    while (auto* node = end_waiters_.pop_front()) {
+      if (node->claim()) waiters.push_back(*node);
+    }
+  }
+  if (observer) observer->on_end(*this, thrown());
+  while (auto* node = waiters.pop_front()) node->notify();
+  release();
+}
+
+}  // namespace detail
+
+bool cancelled() noexcept { return detail::current_task().must_stop(); }
+
+void yield() noexcept { detail::current_stack().yield(); }
+
+namespace detail {
+
+bool yield_awaiter::await_ready() const noexcept {
+  auto& self = current_task();
+  if (self.kind() == task_kind::coroutine) return false;
+  self.yield();
+  return true;
+}
+
+void yield_awaiter::await_suspend(std::coroutine_handle<> here) const noexcept {
+  auto& self = static_cast<coroutine_state&>(current_task());
+  self.suspend(here);
+  self.home()->schedule_last(self);  // may be running elsewhere from here on: touch nothing
+}
+
+bool sleep_operation::arm(wait_node& node) noexcept {
+  timer_.arm(*node.task, node.epoch, until_, node.case_index);
+  return false;
+}
+
+void sleep_operation::disarm(wait_node&) noexcept { timer_.disarm(); }
+
+sleep_operation::value_type sleep_operation::block(time_point deadline) const {
+  auto& self = current_stack();
+  auto begun = self.begin_wait(sched::cancellable::yes);
+  if (!begun) return failure(errc::cancelled);
+  self.park(until_ < deadline ? until_ : deadline);
+  if (self.reason() == static_cast<std::int32_t>(sched::wake_reason::cancelled)) return failure(errc::cancelled);
+  if (deadline < until_) return failure(errc::timed_out);
+  return {};
+}
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include <weft/task/runtime.hpp>
+#include <weft/task/scope.hpp>
+#include <weft/task/sleep.hpp>
+#include <weft/task/spawn.hpp>
+
+namespace weft::testing {
+
+/// Runs each case on one seat and on several, on the virtual clock: hours pass in microseconds, and only when every
+/// task is parked.
+class runtime_test : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  /// Runs `f` as the first virtual thread of a fresh runtime and waits for its end, which must leave no stack behind.
+  template <class F>
+  void run(F f) {
+    virtual_clock clock;
+    runtime home{{.seats = GetParam()}};
+    run_in(home, {.name = "test"}, std::move(f));
+    // A carrier gives the last stack back a moment after it told the joiner: stop first, then look.
+    home.shut_down();
+    EXPECT_EQ(home.stacks().stats().in_use, 0u) << "a task was leaked";
+  }
+};
+
+/// Lets others run until `task` is parked: exact, unlike a sleep.
+template <class T>
+void run_until_parked(const join_handle<T>& task) {
+  while (!task.is_parked()) yield();
+}
+
+}  // namespace weft::testing
+
+/// Instantiates the cases of `suite` on one seat and on several.
+#define WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(suite)                                                  \
+  INSTANTIATE_TEST_SUITE_P(seats, suite, ::testing::Values(std::size_t{1}, std::size_t{3}),     \
+                           [](const auto& each) { return "seats_" + std::to_string(each.param); })
