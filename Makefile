@@ -6,7 +6,6 @@ PORT ?= 8080
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CTEST_ARGS ?=
 
-export NINJA_STATUS = [%f/%t] 
 # ccache where it is installed. Looked up when a recipe runs: the recipe before may have installed it.
 ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LAUNCHER="$$(command -v ccache)"
 sources = git ls-files --cached --others --exclude-standard
@@ -56,7 +55,7 @@ format: dependencies-lint ## Format every C++ file in place
 format-check: dependencies-lint ## Fail if `make format` would change something
 	@$(sources) '*.hpp' '*.cpp' | xargs clang-format-19 --dry-run --Werror
 
-tidy: dependencies-sanitizers dependencies-lint ## clang-tidy over all that the debug build compiles; TIDY=regex for less
+tidy: dependencies-sanitizers dependencies-lint ## clang-tidy over what the tidy preset compiles; TIDY=regex for less
 	$(call configure,tidy)
 	@scripts/run-clang-tidy build/tidy "$(TIDY)"
 
@@ -87,9 +86,11 @@ dependencies-lint:
 define configure
 @if [ ! -f build/$(1)/build.ninja ] || [ -n "$(2)" ]; then \
   echo "Configuring build/$(1)"; mkdir -p build/$(1); \
-  $(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || { cat build/$(1)/configure.log >&2; exit 1; }; fi
+  $(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || \
+    { cat build/$(1)/configure.log >&2; exit 1; }; \
+fi
 endef
 # build(preset, more arguments)
-build = @cmake --build --preset $(1) -j $(JOBS) $(2)
+build = @NINJA_STATUS="[%f/%t] " cmake --build --preset $(1) -j $(JOBS) $(2)
 # ctest(preset): the tests of one preset, as many at once as there are cores.
-ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $(CTEST_ARGS)
+ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $$(test -t 1 && echo --progress) $(CTEST_ARGS)

@@ -1,14 +1,15 @@
 # How weft finds what others made: one message that says which package is missing, and, for what an installed weft
 # needs as well (calls below src/), a line in weftConfig.cmake and in weft.pc, so that a consumer finds it too.
 #
-# weft_find_module(<pkg-config module> [VERSION <least>] DEBIAN <package>)
+# weft_find_module(<pkg-config module> [VERSION <least>] DEBIAN <package> [BUILD_ONLY])
 #     makes PkgConfig::<module>
 # weft_find_package(<CMake package> [VERSION <least>] [COMPONENTS <c>...] [DEBIAN <package>]
-#                   [PC_REQUIRES <pkg-config module>...] [PC_LIBS <linker flag>...])
+#                   [PC_REQUIRES <pkg-config module>...] [PC_LIBS <linker flag>...] [BUILD_ONLY])
 #     makes the targets that the package makes; PC_… is how weft.pc says the same
+# BUILD_ONLY: for a layer's BUILD_DEPENDS, headers that no consumer needs.
 
 function(weft_find_module module)
-  cmake_parse_arguments(arg "" "VERSION;DEBIAN" "" ${ARGN})
+  cmake_parse_arguments(arg "BUILD_ONLY" "VERSION;DEBIAN" "" ${ARGN})
   find_package(PkgConfig QUIET)
   if(NOT PkgConfig_FOUND)
     _weft_missing("pkg-config" pkg-config)
@@ -23,11 +24,13 @@ function(weft_find_module module)
       _weft_missing("${wanted}" "${arg_DEBIAN}")
     endif()
   endif()
-  _weft_record("weft_find_module(${module} \"${wanted}\" \"${arg_DEBIAN}\")" "${module}" "")
+  if(NOT arg_BUILD_ONLY)
+    _weft_record("weft_find_module(${module} \"${wanted}\" \"${arg_DEBIAN}\")" "${module}" "")
+  endif()
 endfunction()
 
 function(weft_find_package package)
-  cmake_parse_arguments(arg "" "VERSION;DEBIAN" "COMPONENTS;PC_REQUIRES;PC_LIBS" ${ARGN})
+  cmake_parse_arguments(arg "BUILD_ONLY" "VERSION;DEBIAN" "COMPONENTS;PC_REQUIRES;PC_LIBS" ${ARGN})
   set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
   set(components)
   if(arg_COMPONENTS)
@@ -38,8 +41,10 @@ function(weft_find_package package)
     list(JOIN arg_COMPONENTS " " words)
     _weft_missing("${package} ${arg_VERSION} ${words}" "${arg_DEBIAN}")
   endif()
-  list(JOIN components " " words)
-  _weft_record("find_dependency(${package} ${arg_VERSION} ${words})" "${arg_PC_REQUIRES}" "${arg_PC_LIBS}")
+  if(NOT arg_BUILD_ONLY)
+    list(JOIN components " " words)
+    _weft_record("find_dependency(${package} ${arg_VERSION} ${words})" "${arg_PC_REQUIRES}" "${arg_PC_LIBS}")
+  endif()
 endfunction()
 
 function(_weft_missing what package)

@@ -30,12 +30,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/weftConfigVersion.cmake C
 install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftConfigVersion.cmake
   DESTINATION ${package_folder})
 
-# Static libraries need what they were built on at link time; shared ones bring it along.
-if(BUILD_SHARED_LIBS)
-  set(private ".private")
-else()
-  set(private "")
-endif()
 # Linkers read from left to right: highest layer first.
 set(reversed ${weft_layers})
 list(REVERSE reversed)
@@ -48,8 +42,10 @@ foreach(layer IN LISTS reversed)
 endforeach()
 list(JOIN pc_requires ", " WEFT_PC_REQUIRES)
 list(JOIN pc_libs " " WEFT_PC_EXTRA_LIBS)
-if(private)
-  set(WEFT_PC_NEEDS "Requires.private: ${WEFT_PC_REQUIRES}\nLibs: -L\${libdir}${WEFT_PC_LIBS}\nLibs.private: ${WEFT_PC_EXTRA_LIBS}")
+# Static libraries need what they were built on at link time; shared ones bring it along.
+if(BUILD_SHARED_LIBS)
+  string(CONCAT WEFT_PC_NEEDS "Requires.private: ${WEFT_PC_REQUIRES}\n"
+    "Libs: -L\${libdir}${WEFT_PC_LIBS}\nLibs.private: ${WEFT_PC_EXTRA_LIBS}")
 else()
   set(WEFT_PC_NEEDS "Requires: ${WEFT_PC_REQUIRES}\nLibs: -L\${libdir}${WEFT_PC_LIBS} ${WEFT_PC_EXTRA_LIBS}")
 endif()

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Shows that the checks of the project fail on trees that are wrong, and pass on one that is right."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import check_layers
+import check_text
+
+
+class tree(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.write("include/weft/weft.hpp",
+                   "#pragma once\n#include <weft/io/socket.hpp>\n#include <weft/task/task.hpp>\n")
+        self.write("include/weft/io/socket.hpp", "#pragma once\n#include <expected>\n")
+        self.write("include/weft/task/task.hpp", "#pragma once\n#include <cstddef>\n")
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+
+    def assert_one(self, check, *words):
+        problems = check(self.root)
+        self.assertEqual(len(problems), 1, problems)
+        for word in words:
+            self.assertIn(word, problems[0])
+
+
+class layers(tree):
+    def test_a_tree_that_keeps_the_order_passes(self):
+        self.write("src/io/socket.cpp",
+                   '#include <sys/socket.h>\n#include <weft/task/task.hpp>\n#include "io/ring.hpp"\n')
+        self.assertEqual(check_layers.check(self.root), [])
+
+    def test_an_arrow_upward_in_a_public_header_fails(self):
+        self.write("include/weft/task/task.hpp", "#pragma once\n\n#include <weft/io/socket.hpp>\n")
+        self.assert_one(check_layers.check, "include/weft/task/task.hpp:3", "task may not include")
+
+    def test_an_arrow_upward_to_a_private_header_fails(self):
+        self.write("src/sched/seat.cpp", '#  include "task/frame.hpp"\n')
+        self.assert_one(check_layers.check, "src/sched/seat.cpp:1", "sched may not include")
+
+    def test_neighbours_on_one_floor_may_not_include_each_other(self):
+        self.write("src/observe/page.cpp", "#include <weft/http/server.hpp>\n")
+        self.assert_one(check_layers.check, "observe may not include")
+        self.write("src/observe/page.cpp", "#include <weft/io/socket.hpp>\n")
+        self.assertEqual(check_layers.check(self.root), [])
+
+    def test_a_folder_that_is_no_layer_fails(self):
+        self.write("src/utils/misc.cpp", "int x;\n")
+        self.assert_one(check_layers.check, "'utils' is no layer")
+
+    def test_a_public_header_that_includes_the_os_fails(self):
+        for header in ("sys/socket.h", "unistd.h", "liburing.h", "boost/beast.hpp", "openssl/ssl.h"):
+            self.write("include/weft/io/socket.hpp", f"#pragma once\n#include <{header}>\n")
+            self.assert_one(check_layers.check, "socket.hpp:2", header)
+
+    def test_a_public_header_in_quotes_fails(self):
+        self.write("include/weft/io/socket.hpp", '#pragma once\n#include "ring.hpp"\n')
+        self.assert_one(check_layers.check, "socket.hpp:2", "angle brackets")
+
+    def test_a_public_header_that_the_umbrella_does_not_reach_fails(self):
+        self.write("include/weft/sync/mutex.hpp", "#pragma once\n")
+        self.assert_one(check_layers.check, "does not reach <weft/sync/mutex.hpp>")
+        self.write("include/weft/io/socket.hpp", "#pragma once\n#include <weft/sync/mutex.hpp>\n")
+        self.assertEqual(check_layers.check(self.root), [])
+
+    def test_a_layer_that_includes_the_umbrella_fails(self):
+        self.write("src/io/socket.cpp", "#include <weft/weft.hpp>\n")
+        self.assert_one(check_layers.check, "only programs")
+
+    def test_a_header_without_pragma_once_fails(self):
+        self.write("include/weft/io/socket.hpp", "#include <expected>\n")
+        self.assert_one(check_layers.check, "#pragma once")
+
+
+class text(tree):
+    def test_a_clean_tree_passes(self):
+        self.write("Makefile", "all:\n\ttrue\n")
+        self.write("logo.png", "\0\t \n")
+        self.assertEqual(check_text.check(self.root), [])
+
+    def test_what_does_not_belong_fails_with_its_place(self):
+        for line, word in {
+            "// TO" + "DO: later": "do it or file",
+            'open("/ho' + 'me/somebody/x")': "one machine",
+            "\tint x;": "a tab",
+            "int x;  ": "blanks",
+            "int x;\r": "carriage return",
+            "x" * 121: "121 columns",
+        }.items():
+            self.write("src/io/socket.cpp", f"int first;\n{line}\n")
+            self.assert_one(check_text.check, "src/io/socket.cpp:2", word)
+
+    def test_a_last_line_that_does_not_end_fails(self):
+        self.write("src/io/socket.cpp", "int x;")
+        self.assert_one(check_text.check, "src/io/socket.cpp:1", "does not end")
+
+
+if __name__ == "__main__":
+    unittest.main()
