@@ -1,10 +1,12 @@
 #include <weft/stack/context.hpp>
 
+#include <utility>
+
 #include <cxxabi.h>
 
 #include <weft/base/check.hpp>
 
-#include <stack/machine.hpp>
+#include <stack/bottom_frame.hpp>
 #include <stack/sanitizer.hpp>
 
 namespace weft::stack {
@@ -28,33 +30,41 @@ void context::prepare(std::byte* stack_bottom, std::byte* stack_top, slot* owner
                       void* argument) noexcept {
   WEFT_CHECK(owner != nullptr, "a flow runs on a stack that a stack_pool gave out: pass its slot");
   exceptions_ = {};
+  // No thread's, so that the first switch hands the real one on; and not null, which means an OS thread's own flow.
+  static exception_state none;
+  running_exceptions_ = &none;
+  slot_ = owner;
   sanitizer::prepare(*this, stack_bottom, stack_top, *owner);
-  stack_pointer_ = machine::prepare(stack_top, entry, argument);
+  machine::prepare(saved_, stack_top, entry, argument);
 }
 
-// A flow stays in one OS thread between two switches, and the thread that runs `from` is the one that will run `to`.
-// So the address of the thread's exception state is handed from flow to flow, beginning with the thread's own flow,
-// which looks it up once. No switch needs to find its thread.
-WEFT_NOT_INSTRUMENTED inline void context::pass_thread(context& from, context& to) noexcept {
-  if (from.running_exceptions_ == nullptr) [[unlikely]] from.bind();
-  exception_state* thread = from.running_exceptions_;
-  WEFT_ASSERT(thread == exceptions_of_this_thread());
-  from.exceptions_ = *thread;
-  *thread = to.exceptions_;
-  to.running_exceptions_ = thread;
+void context::hand_thread_on(context& from, context& to) noexcept {
+  if (from.running_exceptions_ == nullptr) from.bind();
+  to.running_exceptions_ = from.running_exceptions_;
 }
 
-WEFT_NOT_INSTRUMENTED void context::switch_to(context& from, context& to) noexcept {
+void context::exchange_exceptions(exception_state& thread, context& from, context& to) noexcept {
+  from.exceptions_ = std::exchange(thread, std::exchange(to.exceptions_, exception_state{}));
+}
+
+void context::check_thread() const noexcept {
+  WEFT_CHECK(
+      running_exceptions_ == nullptr || running_exceptions_ == exceptions_of_this_thread(),
+      "a flow was switched away from in an OS thread that it does not run in: an OS thread's own context belongs "
+      "to the thread that first used it");
+}
+
+WEFT_NOT_INSTRUMENTED void context::switch_instrumented(context& from, context& to) noexcept {
   pass_thread(from, to);
   sanitizer::leave(from, to, sanitizer::departure::to_return);
-  weft_stack_switch(&from.stack_pointer_, to.stack_pointer_);
+  machine::switch_flow(from.saved_, to.saved_);
   sanitizer::arrive(from);
 }
 
 WEFT_NOT_INSTRUMENTED void context::exit_to(context& from, context& to) noexcept {
   pass_thread(from, to);
   sanitizer::leave(from, to, sanitizer::departure::for_good);
-  weft_stack_switch(&from.stack_pointer_, to.stack_pointer_);
+  machine::switch_flow(from.saved_, to.saved_);
   __builtin_unreachable();
 }
 

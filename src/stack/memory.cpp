@@ -76,8 +76,8 @@ std::string explain(std::error_code error) {
   const long long mappings_allowed = number_in("/proc/sys/vm/max_map_count");
   if (error == std::errc::not_enough_memory && mappings_allowed > 0 && mappings + 16 >= mappings_allowed) {
     return "The process has " + std::to_string(mappings) + " memory mappings and vm.max_map_count allows " +
-           std::to_string(mappings_allowed) + ". Raise it (sysctl -w vm.max_map_count=" +
-           std::to_string(mappings_allowed * 8) +
+           std::to_string(mappings_allowed) +
+           ". Raise it (sysctl -w vm.max_map_count=" + std::to_string(mappings_allowed * 8) +
            "), or run Linux 6.13 or newer, where the guard below a stack takes no mapping.";
   }
   rlimit address_space{};

@@ -6,21 +6,6 @@
 // What AddressSanitizer, ThreadSanitizer and Valgrind must be told about stacks and switches, so that the code that
 // switches stays readable. In a build without them every function here is empty.
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEFT_ADDRESS_SANITIZER 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define WEFT_THREAD_SANITIZER 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define WEFT_ADDRESS_SANITIZER 1
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_THREAD_SANITIZER 1
-#endif
-
 #if defined(WEFT_ADDRESS_SANITIZER)
 #include <pthread.h>
 #include <sanitizer/asan_interface.h>
@@ -47,11 +32,7 @@
 namespace weft::stack {
 
 struct sanitizer {
-#if defined(WEFT_ADDRESS_SANITIZER) || defined(WEFT_THREAD_SANITIZER)
-  static constexpr std::size_t minimum_stack_bytes = 64 * 1024;
-#else
-  static constexpr std::size_t minimum_stack_bytes = 16 * 1024;
-#endif
+  static constexpr std::size_t minimum_stack_bytes = (instrumented ? 64 : 16) * std::size_t{1024};
 
   /// `own` is the calling OS thread's own flow.
   WEFT_NOT_INSTRUMENTED static void bind([[maybe_unused]] context& own) noexcept {
@@ -83,7 +64,6 @@ struct sanitizer {
     if (stack.fiber_ran_) destroy_fiber(stack);
     if (stack.fiber_ == nullptr) stack.fiber_ = __tsan_create_fiber(0);
     fresh.fiber_ = stack.fiber_;
-    fresh.slot_ = &stack;
 #endif
   }
 

@@ -1,6 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+
+#include <weft/stack/instrumentation.hpp>
+#include <weft/stack/machine.hpp>
 
 namespace weft::stack {
 
@@ -22,7 +26,7 @@ struct sanitizer;
 /// the hand-over itself must order the two (release and acquire), and must begin only when the switch is over, which
 /// means on the other side of it.
 /// Lifetime: outlives the flow. May lie on the flow's own stack.
-class context {
+class alignas(64) context {
  public:
   /// The calling OS thread's own flow. Belongs to the thread that first switches away from it, until it is destroyed.
   context() noexcept = default;
@@ -30,7 +34,7 @@ class context {
   context& operator=(const context&) = delete;
 
   /// Makes this a new flow that runs `entry(argument)` on the stack between `stack_bottom` and `stack_top` when it is
-  /// first switched to. Touches only the 64 to 256 bytes below `stack_top`, which needs no alignment and may lie below
+  /// first switched to. Touches only a few words below `stack_top`, which needs no alignment and may lie below
   /// `owner->top()`. `owner` is the slot that the stack is part of.
   /// `entry` does not return and lets no exception out: it ends in exit_to(). The flow begins with the caller's
   /// floating-point control words, as an OS thread does.
@@ -38,8 +42,16 @@ class context {
                void* argument) noexcept;
 
   /// Saves the running flow into `from` and goes on with `to`, in this OS thread. Returns when something switches to
-  /// `from`, perhaps in another OS thread.
-  static void switch_to(context& from, context& to) noexcept;
+  /// `from`, perhaps in another OS thread. Inlined, with a stack trace and a branch prediction in mind: see
+  /// machine.hpp.
+  [[gnu::always_inline]] static void switch_to(context& from, context& to) noexcept {
+    if constexpr (instrumented) {
+      switch_instrumented(from, to);
+    } else {
+      pass_thread(from, to);
+      machine::switch_flow(from.saved_, to.saved_);
+    }
+  }
 
   /// Ends the running flow, `from`, and goes on with `to`. When `to` runs, nothing uses the stack of `from` any more.
   [[noreturn]] static void exit_to(context& from, context& to) noexcept;
@@ -51,17 +63,34 @@ class context {
   struct exception_state {
     void* caught = nullptr;
     unsigned int uncaught = 0;
+    [[nodiscard]] std::uintptr_t bits() const noexcept { return reinterpret_cast<std::uintptr_t>(caught) | uncaught; }
   };
 
-  static void pass_thread(context& from, context& to) noexcept;
-  void bind() noexcept;
+  // A flow stays in one OS thread between two switches, and the thread that runs `from` is the one that will run `to`.
+  // So the address of the thread's exception state is handed from flow to flow, beginning with the thread's own flow,
+  // which looks it up once. No switch needs to find its thread.
+  [[gnu::always_inline]] static void pass_thread(context& from, context& to) noexcept {
+    if constexpr (checked) from.check_thread();
+    if (to.running_exceptions_ != from.running_exceptions_) [[unlikely]]
+      hand_thread_on(from, to);
+    exception_state& thread = *from.running_exceptions_;
+    if ((thread.bits() | to.exceptions_.bits()) != 0) [[unlikely]]
+      exchange_exceptions(thread, from, to);
+  }
 
-  void* stack_pointer_ = nullptr;
-  exception_state* running_exceptions_ = nullptr;  // the OS thread's; set while the flow runs, stale while it does not
-  exception_state exceptions_;                     // the flow's; set while it does not run
+  static void hand_thread_on(context& from, context& to) noexcept;
+  static void exchange_exceptions(exception_state& thread, context& from, context& to) noexcept;
+  static void switch_instrumented(context& from, context& to) noexcept;
+  void bind() noexcept;
+  void check_thread() const noexcept;
+
+  machine::saved_flow saved_;   // while the flow does not run
+  exception_state exceptions_;  // likewise
+  exception_state* running_exceptions_ =
+      nullptr;            // the OS thread's while the flow runs, that of the last one while not
+  slot* slot_ = nullptr;  // null: an OS thread's own stack
 
   // For the sanitizers alone.
-  [[maybe_unused]] slot* slot_ = nullptr;
   [[maybe_unused]] void* fiber_ = nullptr;
   [[maybe_unused]] void* fake_stack_ = nullptr;
   [[maybe_unused]] const std::byte* stack_bottom_ = nullptr;
