@@ -12,6 +12,7 @@
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/timer.hpp>
 #include <weft/task/coroutine_task.hpp>
+#include <weft/task/outcome.hpp>
 #include <weft/task/task_state.hpp>
 
 namespace weft {
@@ -182,11 +183,14 @@ template <class Op>
   if (op.try_complete()) return op.take();
   if constexpr (blocks_in_place<Op>) {
     if (self.kind() == task_kind::os_thread) {
-      if (!self.account) return op.block(self.deadline);
-      auto since = now();
-      auto outcome = op.block(self.deadline);
-      self.account->add(Op::kind, now() - since);
-      return outcome;
+      // Computing in place is no wait.
+      if (!self.account || Op::kind == wait_kind::compute) return op.block(self.deadline);
+      struct charge {
+        accounting& account;
+        time_point since = now();
+        ~charge() { account.add(Op::kind, now() - since); }
+      } at_end{*self.account};
+      return op.block(self.deadline);
     }
   }
   waiting<Op> wait{op, self};
@@ -202,7 +206,7 @@ class operation_awaiter final : wait_step {
   [[nodiscard]] bool await_ready() {
     if (self_.kind() != task_kind::coroutine) {
       // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits.
-      in_place_.emplace(await_on_stack(op_, self_));
+      in_place_.emplace().run([this] { return await_on_stack(op_, self_); });
       return true;
     }
     if (!uninterruptible<Op> && self_.must_stop()) return false;  // step() says so
@@ -222,7 +226,7 @@ class operation_awaiter final : wait_step {
   }
 
   [[nodiscard]] typename Op::value_type await_resume() {
-    if (in_place_) return std::move(*in_place_);
+    if (in_place_) return in_place_->take();
     return done_early_ ? op_.take() : wait_.take();
   }
 
@@ -232,7 +236,7 @@ class operation_awaiter final : wait_step {
   task_state& self_ = current_task();
   Op op_;
   waiting<Op> wait_{op_, self_};
-  std::optional<typename Op::value_type> in_place_;
+  std::optional<outcome<typename Op::value_type>> in_place_;
   bool done_early_ = false;
 };
 
