@@ -63,13 +63,7 @@ runtime& runtime_to_spawn_in() {
   return *home;
 }
 
-void wait_for_end(task_state& target) noexcept {
-  cancellation_shield shield;
-  auto& self = current_stack();
-  auto deadline = std::exchange(self.deadline, no_deadline);
-  static_cast<void>(await(end_operation{target}));
-  self.deadline = deadline;
-}
+void wait_for_end(task_state& target) noexcept { wait_to_the_end(end_operation{target}); }
 
 }  // namespace detail
 }  // namespace weft

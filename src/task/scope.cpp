@@ -45,11 +45,7 @@ void scope::wait_for_all() noexcept {
     // Cancel and deadline of the owner reach the children; the wait itself has to go on.
     if (!await(async_join())) cancel();
   }
-  cancellation_shield shield;
-  auto& self = detail::current_stack();
-  auto deadline = std::exchange(self.deadline, no_deadline);
-  static_cast<void>(await(async_join()));
-  self.deadline = deadline;
+  detail::wait_to_the_end(async_join());
   // The last child notifies under the lock: when it is free, nothing touches the scope any more.
   std::lock_guard guard{lock_};
 }

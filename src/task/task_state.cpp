@@ -27,9 +27,13 @@ class os_thread_state final : public task_state {
     if (!commit_park()) return;
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
-    if (until != no_deadline && !ready_condition_.wait_until(lock, until, is_ready)) {
+    bool own_first = own_timer.due < until;
+    auto first = own_first ? own_timer.due : until;
+    if (first != no_deadline && !ready_condition_.wait_until(lock, first, is_ready)) {
       lock.unlock();
-      if (claim_own()) notify(static_cast<std::int32_t>(sched::wake_reason::timed_out));
+      if (claim_own()) {
+        notify(own_first ? own_timer.reason : static_cast<std::int32_t>(sched::wake_reason::timed_out));
+      }
       lock.lock();
     }
     ready_condition_.wait(lock, is_ready);
@@ -129,20 +133,18 @@ void yield_awaiter::await_suspend(std::coroutine_handle<> here) const noexcept {
 }
 
 bool sleep_operation::arm(wait_node& node) noexcept {
+  auto& task = static_cast<task_state&>(*node.task);
+  if (task.kind() == task_kind::os_thread) {
+    if (until_ < task.own_timer.due) task.own_timer = {until_, node.case_index};
+    return false;
+  }
   timer_.arm(*node.task, node.epoch, until_, node.case_index);
   return false;
 }
 
-void sleep_operation::disarm(wait_node&) noexcept { timer_.disarm(); }
-
-sleep_operation::value_type sleep_operation::block(time_point deadline) const {
-  auto& self = current_stack();
-  auto begun = self.begin_wait(sched::cancellable::yes);
-  if (!begun) return failure(errc::cancelled);
-  self.park(until_ < deadline ? until_ : deadline);
-  if (self.reason() == static_cast<std::int32_t>(sched::wake_reason::cancelled)) return failure(errc::cancelled);
-  if (deadline < until_) return failure(errc::timed_out);
-  return {};
+void sleep_operation::disarm(wait_node& node) noexcept {
+  static_cast<task_state&>(*node.task).own_timer.due = no_deadline;
+  timer_.disarm();
 }
 
 }  // namespace detail

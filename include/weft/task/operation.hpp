@@ -23,9 +23,10 @@ using sched::wait_node;
 ///
 ///   try_complete()  tries without waiting. True: the outcome is in the operation.
 ///   arm(node)       registers the node with whatever will wake it, after trying once more under that object's lock. True
-///                   when it completed now, for which it claimed the node first. False: armed, or decided by others.
+///                   when it claimed the node itself and need not wait; finish() then says whether it is complete. False:
+///                   armed, or decided by others.
 ///   disarm(node)    after the wait was decided: takes the node out of the object, under its lock, if it still is in it
-///   finish()        the wait was claimed for this operation. True when it is complete; false to go round again
+///   finish()        the wait was claimed for this operation. True when it is complete; false to wait anew
 ///   take()          the outcome
 ///   fail(errc)      the outcome of a wait that was cancelled or timed out, or that could not start
 ///
@@ -39,7 +40,7 @@ concept operation = std::move_constructible<Op> && requires(Op& op, wait_node& n
   op.disarm(node);
   { op.finish() } -> std::same_as<bool>;
   { op.take() } -> std::same_as<typename Op::value_type>;
-  { Op::fail(condition) } -> std::same_as<typename Op::value_type>;
+  { op.fail(condition) } -> std::same_as<typename Op::value_type>;
 };
 
 namespace detail {
@@ -83,7 +84,7 @@ class waiting {
   }
 
   [[nodiscard]] typename Op::value_type take() {
-    return failed_ ? Op::fail(failure_) : op_.take();
+    return failed_ ? op_.fail(failure_) : op_.take();
   }
 
  private:
@@ -98,6 +99,7 @@ class waiting {
     node_.epoch = self_.epoch();
     if (op_.arm(node_)) {
       self_.end_wait_claimed();
+      if (!op_.finish()) return start();
       charge();
       return true;
     }
@@ -179,7 +181,7 @@ class waiting {
 template <class Op>
 [[nodiscard]] typename Op::value_type await_on_stack(Op& op, task_state& self) {
   constexpr bool may_be_left = !uninterruptible<Op>;
-  if (may_be_left && self.must_stop()) return Op::fail(errc::cancelled);
+  if (may_be_left && self.must_stop()) return op.fail(errc::cancelled);
   if (op.try_complete()) return op.take();
   if constexpr (blocks_in_place<Op>) {
     if (self.kind() == task_kind::os_thread) {
@@ -248,6 +250,26 @@ template <operation Op>
 typename Op::value_type await(Op op) {
   return detail::await_on_stack(op, detail::current_stack());
 }
+
+namespace detail {
+
+/// Carries out `op` whatever happens: neither the caller's cancel nor its deadline ends the wait.
+template <operation Op>
+void wait_to_the_end(Op op) {
+  auto& self = current_stack();
+  struct restore {
+    task_state& task;
+    time_point deadline;
+    ~restore() {
+      --task.shields;
+      task.deadline = deadline;
+    }
+  } at_end{self, std::exchange(self.deadline, no_deadline)};
+  ++self.shields;
+  static_cast<void>(await_on_stack(op, self));
+}
+
+}  // namespace detail
 
 /// Carries out `op` in a coroutine, which is suspended meanwhile.
 template <operation Op>

@@ -31,7 +31,6 @@ class sleep_operation {
   bool finish() const noexcept { return true; }
   value_type take() const { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
-  value_type block(time_point deadline) const;
 
  private:
   time_point until_;

@@ -76,6 +76,11 @@ class task_state : public sched::runnable, public base::list_hook {
   accounting* account = nullptr;
   time_point deadline = no_deadline;
   std::uint32_t shields = 0;
+  /// For OS threads, which have no timer wheel: the nearest point in time that the present wait has as a case of its own.
+  struct {
+    time_point due = no_deadline;
+    std::int32_t reason = 0;
+  } own_timer;
 
   /// Whom to tell of the end. False when the task has ended already. Any thread.
   [[nodiscard]] bool observe_end(end_observer& observer) noexcept;
