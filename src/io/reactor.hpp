@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+
+#include <weft/base/result.hpp>
+#include <weft/io/file_call.hpp>
+#include <weft/sched/driver.hpp>
+
+#include "io/descriptor_table.hpp"
+
+namespace weft::io {
+
+/// A seat's driver that also watches descriptors: each is registered once, with the reactor of the seat where it is
+/// first waited for, and reports every later change (edge-triggered) through descriptor::deliver().
+class reactor : public sched::driver {
+ public:
+  /// Starts to report what happens to `number` as `life`. Returns 0 or an errno.
+  /// Thread: the carrier that sits on the seat; of the standby reactor, any.
+  [[nodiscard]] virtual int add(int number, detail::descriptor::token life) noexcept = 0;
+
+  /// Stops reporting, and sees to it that descriptor::close_number() is called: now, or soon.
+  /// Thread: any.
+  virtual void remove(detail::descriptor& entry, int number, detail::descriptor::token life) noexcept = 0;
+
+  /// Makes a call on a file. False: this reactor does not do files.
+  /// Thread: the carrier that sits on the seat. Lifetime: the request, until it is completed.
+  [[nodiscard]] virtual bool submit(detail::file_request&) noexcept { return false; }
+
+  /// Asks for a submitted call to end early. It is completed in any case, soon or not.
+  /// Thread: any. Lifetime: the request stays until it is completed and withdraw() has returned.
+  virtual void cancel(detail::file_request&) noexcept {}
+
+  /// A completed call need not be cancelled any more.
+  /// Thread: any.
+  virtual void withdraw(detail::file_request&) noexcept {}
+
+  /// Where the caller may register descriptors: the reactor of its seat; elsewhere the standby reactor, whose own
+  /// thread polls it.
+  [[nodiscard]] static reactor& here();
+};
+
+[[nodiscard]] result<std::unique_ptr<reactor>> make_epoll_reactor();
+
+/// Fails when the kernel refuses (too old, or forbidden by sysctl or seccomp) or when weft was built without it.
+[[nodiscard]] result<std::unique_ptr<reactor>> make_io_uring_reactor();
+
+}  // namespace weft::io

@@ -1,0 +1,51 @@
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include <weft/base/check.hpp>
+
+#include "io/reactor.hpp"
+
+namespace weft::io {
+namespace {
+
+/// For OS threads that no scheduler runs, and for seats whose driver is another: a reactor and a thread that polls it,
+/// from first need to the end of the program.
+class standby_reactor {
+ public:
+  standby_reactor() : thread_{[this] { work(); }} {}
+  ~standby_reactor() {
+    // relaxed: published by wake()
+    stopping_.store(true, std::memory_order_relaxed);
+    reactor_->wake();
+    thread_.join();
+  }
+
+  [[nodiscard]] reactor& get() noexcept { return *reactor_; }
+
+ private:
+  [[nodiscard]] static std::unique_ptr<reactor> make() {
+    auto made = make_epoll_reactor();
+    WEFT_CHECK(made, "no file descriptors left for the reactor of plain OS threads: raise the limit (ulimit -n)");
+    return std::move(*made);
+  }
+
+  void work() {
+    // relaxed: see the destructor
+    while (!stopping_.load(std::memory_order_relaxed)) reactor_->poll(no_deadline);
+  }
+
+  std::unique_ptr<reactor> reactor_ = make();
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace
+
+reactor& reactor::here() {
+  if (auto* mine = dynamic_cast<reactor*>(sched::current_driver())) return *mine;
+  static standby_reactor standby;
+  return standby.get();
+}
+
+}  // namespace weft::io
