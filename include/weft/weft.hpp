@@ -18,4 +18,5 @@
 #include <weft/observe/format.hpp>
 #include <weft/observe/recorder.hpp>
 #include <weft/stack/context.hpp>
+#include <weft/stack/overflow.hpp>
 #include <weft/stack/stack_pool.hpp>

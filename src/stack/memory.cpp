@@ -1,5 +1,6 @@
 #include <stack/memory.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <limits>
@@ -17,6 +18,14 @@ namespace weft::stack::memory {
 namespace {
 
 std::error_code last_error() noexcept { return {errno, std::system_category()}; }
+
+std::byte* map(std::size_t bytes) noexcept {
+  void* begin = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (begin == MAP_FAILED) return nullptr;
+  // A huge page would give each stack 2 MB with its first touch. Refused only by kernels that have none.
+  madvise(begin, bytes, MADV_NOHUGEPAGE);
+  return static_cast<std::byte*>(begin);
+}
 
 /// The number that a file of /proc begins with; -1 when it cannot be read.
 long long number_in(const char* path) {
@@ -39,6 +48,8 @@ std::size_t page_bytes() noexcept {
   return bytes;
 }
 
+std::size_t guard_bytes() noexcept { return std::max<std::size_t>(page_bytes(), 16 * 1024); }
+
 guard_method best_guard() noexcept {
   static const guard_method found = [] {
     void* page = mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -50,23 +61,19 @@ guard_method best_guard() noexcept {
   return found;
 }
 
-std::byte* reserve(std::size_t bytes) noexcept {
-  void* begin = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (begin == MAP_FAILED) return nullptr;
-  // A huge page would give each stack 2 MB with its first touch. Refused only by kernels that have none.
-  madvise(begin, bytes, MADV_NOHUGEPAGE);
-  return static_cast<std::byte*>(begin);
+address_space::address_space(std::size_t bytes) noexcept : begin_(map(bytes)), bytes_(bytes) {}
+
+address_space::~address_space() {
+  if (begin_ != nullptr) munmap(begin_, bytes_);
 }
 
-void unreserve(std::byte* begin, std::size_t bytes) noexcept { munmap(begin, bytes); }
-
-std::error_code install_guard(std::byte* page, guard_method method) noexcept {
+std::error_code install_guard(std::byte* begin, guard_method method) noexcept {
   if (method == guard_method::advice) {
-    if (madvise(page, page_bytes(), MADV_GUARD_INSTALL) == 0) return {};
+    if (madvise(begin, guard_bytes(), MADV_GUARD_INSTALL) == 0) return {};
     // EINVAL: the kernel knows the advice but not for this mapping (locked memory, in the first kernels that had it).
     if (errno != EINVAL) return last_error();
   }
-  return mprotect(page, page_bytes(), PROT_NONE) == 0 ? std::error_code{} : last_error();
+  return mprotect(begin, guard_bytes(), PROT_NONE) == 0 ? std::error_code{} : last_error();
 }
 
 void drop(std::byte* begin, std::size_t bytes) noexcept { madvise(begin, bytes, MADV_DONTNEED); }

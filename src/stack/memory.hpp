@@ -12,15 +12,30 @@ namespace weft::stack::memory {
 
 [[nodiscard]] std::size_t page_bytes() noexcept;
 
+/// How much lies below each stack that faults: at least a page, and enough that no ordinary frame steps over it.
+[[nodiscard]] std::size_t guard_bytes() noexcept;
+
 /// The best way to guard that this kernel has, found by trying.
 [[nodiscard]] guard_method best_guard() noexcept;
 
-/// Address space that takes memory, in small pages, only where it is touched; null, with errno set, when refused.
-[[nodiscard]] std::byte* reserve(std::size_t bytes) noexcept;
-void unreserve(std::byte* begin, std::size_t bytes) noexcept;
+/// Address space that takes memory, in small pages, only where it is touched.
+class address_space {
+ public:
+  /// begin() is null, and errno set, when the kernel refuses.
+  explicit address_space(std::size_t bytes) noexcept;
+  ~address_space();
+  address_space(const address_space&) = delete;
+  address_space& operator=(const address_space&) = delete;
 
-/// Makes the page at `page` fault on every access.
-[[nodiscard]] std::error_code install_guard(std::byte* page, guard_method method) noexcept;
+  [[nodiscard]] std::byte* begin() const noexcept { return begin_; }
+
+ private:
+  std::byte* const begin_;
+  const std::size_t bytes_;
+};
+
+/// Makes the `guard_bytes()` from `begin` on fault on every access.
+[[nodiscard]] std::error_code install_guard(std::byte* begin, guard_method method) noexcept;
 
 /// Gives the memory behind [begin, begin + bytes) back; it reads as zero afterwards.
 void drop(std::byte* begin, std::size_t bytes) noexcept;

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
-#include <memory>
 
 #include <weft/stack/stack_pool.hpp>
 
@@ -9,30 +9,37 @@
 
 namespace weft::stack {
 
-/// A stretch of address space that stacks are carved out of, from the lowest up: guard, stack, guard, stack … The
-/// descriptors lie apart, since a page that they shared with a stack would be touched for each.
-struct reservation {
-  reservation(std::byte* address, std::size_t stack_count, std::size_t stack_stride_bytes)
-      : begin(address),
-        count(stack_count),
-        stride_bytes(stack_stride_bytes),
-        descriptors(std::make_unique_for_overwrite<std::byte[]>(stack_count * sizeof(slot))) {}
-
-  ~reservation() { memory::unreserve(begin, count * stride_bytes); }
-
+/// A stretch of address space that stacks are carved out of, from the lowest up: guard, stack, guard, stack … and,
+/// after them all, their descriptors: a page that a stack and its descriptor shared would be touched for each.
+class reservation {
+ public:
+  /// begin() is null, and errno set, when the kernel refuses. Throws std::bad_alloc.
+  reservation(std::size_t stack_count, std::size_t stack_bytes);
+  ~reservation();
   reservation(const reservation&) = delete;
   reservation& operator=(const reservation&) = delete;
 
+  [[nodiscard]] std::byte* begin() const noexcept { return space_.begin(); }
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  [[nodiscard]] std::size_t stride_bytes() const noexcept { return memory::guard_bytes() + stack_bytes_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return count_ * stride_bytes(); }
+
+  /// Where guard `index` begins; its stack follows.
+  [[nodiscard]] std::byte* guard(std::size_t index) const noexcept { return begin() + index * stride_bytes(); }
+
   /// Where the descriptor of stack `index` lies or will lie.
   [[nodiscard]] slot* descriptor(std::size_t index) const noexcept {
-    return reinterpret_cast<slot*>(descriptors.get()) + index;
+    return reinterpret_cast<slot*>(begin() + bytes()) + index;
   }
 
-  std::byte* begin;
-  std::size_t count;
-  std::size_t stride_bytes;  // a guard page and a stack
-  std::size_t carved = 0;    // so many of them have a guard and a descriptor
-  std::unique_ptr<std::byte[]> descriptors;
+  /// So many stacks, from the lowest up, have a guard and a descriptor. The pool's growth lock guards writing it; a
+  /// signal handler reads it.
+  std::atomic<std::size_t> carved = 0;
+
+ private:
+  const std::size_t count_;
+  const std::size_t stack_bytes_;
+  const memory::address_space space_;
 };
 
 }  // namespace weft::stack

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include <weft/base/result.hpp>
+#include <weft/base/spin_lock.hpp>
 
 namespace weft::stack {
 
 class stack_pool;
-struct reservation;
+class reservation;
 struct sanitizer;
 
 /// A stack of a pool's: usable memory between bottom() and top(), with a guard below it. Not more than a descriptor,
@@ -48,7 +49,7 @@ class slot {
   [[maybe_unused]] std::uint32_t registration_ = 0;  // Valgrind's number for this stack
 };
 
-/// How the page below each stack is made to fault.
+/// How the guard below each stack is made to fault.
 enum class guard_method {
   best,              ///< the first of the following that the kernel knows
   advice,            ///< MADV_GUARD_INSTALL: costs no mapping, Linux 6.13 or newer
@@ -57,10 +58,17 @@ enum class guard_method {
 
 /// Stacks of one size, carved out of large reservations of address space. A stack takes memory only where it was
 /// touched. Released stacks are kept, with what they touched, and the one released last is given out first.
-/// Thread: any, for every member but the destructor.
-/// Lifetime: every slot is released first; the destructor checks.
+///
+/// A guard is 16 KiB, so that a frame of up to that size cannot step over it; programs with larger frames are compiled
+/// with -fstack-clash-protection. The tops of neighbouring stacks differ by a cache line, up to 960 bytes in all:
+/// were they all equal in their lower bits, the hot ends of many stacks would fall into the same few sets of the
+/// caches. Thread: any, for every member but the destructor. Lifetime: every slot is released first; the destructor
+/// checks.
 class stack_pool {
  public:
+  /// How much less than stack_bytes() a slot may have.
+  static constexpr std::size_t largest_inset_bytes = 15 * 64;
+
   /// Rounds `stack_bytes` up to whole pages, and to a minimum of 16 KiB (64 KiB under the sanitizers, whose frames are
   /// larger). Reserves nothing yet.
   explicit stack_pool(std::size_t stack_bytes, guard_method guard = guard_method::best);
@@ -76,7 +84,7 @@ class stack_pool {
   void release(slot* stack) noexcept;
 
   /// Gives the memory of released stacks back to the kernel, except that of the `keep` stacks released last. They can
-  /// still be allocated. Returns how many stacks it emptied.
+  /// still be allocated, others meanwhile too. Returns how many stacks it emptied.
   std::size_t trim(std::size_t keep = 0) noexcept;
 
   /// Why allocate() failed with `error`, in a sentence or two that name the limit and how to raise it.
@@ -92,22 +100,24 @@ class stack_pool {
   };
   [[nodiscard]] statistics stats() const;
 
-  /// What each stack has: slot::bytes().
+  /// The size of the pool's stacks, guard not counted. A slot's own bytes() are up to `largest_inset_bytes` less.
   [[nodiscard]] std::size_t stack_bytes() const noexcept { return stack_bytes_; }
 
  private:
+  [[nodiscard]] slot* take_released() noexcept;
   [[nodiscard]] result<slot*> carve();
   [[nodiscard]] std::error_code reserve();
 
   const std::size_t stack_bytes_;
-  const std::size_t stride_bytes_;
-  guard_method guard_;
+  const guard_method guard_;
 
-  mutable std::mutex mutex_;  // guards all below
-  slot* kept_ = nullptr;      // linked through slot::next, the one released last first
-  slot* empty_ = nullptr;     // likewise
-  std::vector<std::unique_ptr<reservation>> reservations_;
+  mutable base::spin_lock lock_;  // guards the following
+  slot* kept_ = nullptr;          // linked through slot::next, the one released last first
+  slot* empty_ = nullptr;         // likewise
   statistics stats_;
+
+  std::mutex growth_;  // guards the following; held across calls of the kernel, and never together with lock_
+  std::vector<std::unique_ptr<reservation>> reservations_;
 };
 
 }  // namespace weft::stack

@@ -1,0 +1,18 @@
+#pragma once
+
+// The switch for processors that weft has no assembly for: Boost.Context's.
+
+namespace weft::stack::machine {
+
+/// What a flow is while it does not run. Everything else is on its stack.
+struct saved_flow {
+  void* position = nullptr;        // a boost::context::detail::fcontext_t
+  void (*entry)(void*) = nullptr;  // until the flow has begun
+  void* argument = nullptr;
+};
+
+/// Saves the running flow into `from` and goes on with `to`; returns when something switches to `from`. Carries what
+/// Boost.Context carries on this processor.
+void switch_flow(saved_flow& from, const saved_flow& to) noexcept;
+
+}  // namespace weft::stack::machine

@@ -1,0 +1,123 @@
+#include <weft/stack/overflow.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <mutex>
+#include <string_view>
+
+#include <execinfo.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <weft/stack/stack_pool.hpp>
+
+#include <stack/bottom_frame.hpp>
+#include <stack/reservation_registry.hpp>
+
+// Everything from on_fault() down runs in a signal handler: no allocation, no lock, no C++ stream.
+
+namespace weft::stack {
+namespace {
+
+std::atomic<overflow_hook> completes_report = nullptr;
+
+struct sigaction previous;  // set before the handler is installed, not changed afterwards
+
+/// The overflow that a fault at `address` is, or one without a stack. A stray pointer into a guard is none: the stack
+/// pointer must be close.
+overflow overflow_at(const void* address, std::uintptr_t stack_pointer) noexcept {
+  const auto place = reservation_registry::find(address);
+  // acquire: sees the descriptor; pairs with the release in stack_pool::carve()
+  if (!place.in_guard || place.index >= place.area->carved.load(std::memory_order_acquire)) return {};
+  const auto guard = reinterpret_cast<std::uintptr_t>(place.area->guard(place.index));
+  // From one guard's size below the guard (a frame that reaches over it) up to the stack's top.
+  const std::uintptr_t from = guard - memory::guard_bytes();
+  const bool runs_there = stack_pointer - from < memory::guard_bytes() + place.area->stride_bytes();
+  if (!runs_there && stack_pointer != 0) return {};
+  return {place.area->descriptor(place.index), address, stack_pointer};
+}
+
+void write_out(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void report(const overflow& found) noexcept {
+  // Two threads' reports would be mixed up: one waits. acquire and release: as a lock.
+  static std::atomic_flag reporting;
+  while (reporting.test_and_set(std::memory_order_acquire)) sched_yield();
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, found.stack->pool().stack_bytes()).ptr;
+  write_out("weft: stack overflow in a virtual thread (stack of ");
+  write_out({digits, static_cast<std::size_t>(end - digits)});
+  write_out(" bytes): raise stack_bytes, or look for a recursion without end\n");
+  // acquire: pairs with the release in set_overflow_hook()
+  if (auto hook = completes_report.load(std::memory_order_acquire)) hook(found);
+  void* frames[32];
+  const int count = backtrace(frames, 32);
+  backtrace_symbols_fd(frames, count, STDERR_FILENO);
+  reporting.clear(std::memory_order_release);
+}
+
+/// What would have happened without weft's handler.
+void chain(int signal, siginfo_t* info, void* interrupted) noexcept {
+  if ((previous.sa_flags & SA_SIGINFO) != 0) {
+    previous.sa_sigaction(signal, info, interrupted);
+    return;
+  }
+  const bool sent = info->si_code <= 0;  // by kill() or raise(), not by a fault
+  if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+    previous.sa_handler(signal);
+    return;
+  }
+  if (previous.sa_handler == SIG_IGN && sent) return;
+  // A fault cannot be ignored. On return the instruction faults again, or the signal sent again is delivered, and ends
+  // the program with everything in the registers as it was.
+  struct sigaction fatal{};
+  fatal.sa_handler = SIG_DFL;
+  sigaction(signal, &fatal, nullptr);
+  if (sent) raise(signal);
+}
+
+void on_fault(int signal, siginfo_t* info, void* interrupted) noexcept {
+  const int interrupted_errno = errno;
+  if (info->si_code > 0) {
+    const overflow found = overflow_at(info->si_addr, machine::interrupted_stack_pointer(interrupted));
+    if (found.stack != nullptr) report(found);
+  }
+  chain(signal, info, interrupted);
+  errno = interrupted_errno;
+}
+
+}  // namespace
+
+overflow_hook set_overflow_hook(overflow_hook hook) noexcept {
+  // release: publishes what the hook uses; pairs with the acquire in report(). acquire: the caller may call the old
+  // one.
+  return completes_report.exchange(hook, std::memory_order_acq_rel);
+}
+
+void install_overflow_handler() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    // The first call of each prepares what the handler must not: loads the unwinder, asks for the page size.
+    void* frame = nullptr;
+    backtrace(&frame, 1);
+    static_cast<void>(memory::guard_bytes());
+    sigaction(SIGSEGV, nullptr, &previous);
+    struct sigaction ours{};
+    ours.sa_sigaction = &on_fault;
+    // The previous handler is called from ours, so it meets the mask that it asked for.
+    ours.sa_mask = previous.sa_mask;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (previous.sa_flags & (SA_NODEFER | SA_RESTART));
+    sigaction(SIGSEGV, &ours, nullptr);
+  });
+}
+
+}  // namespace weft::stack
