@@ -50,7 +50,9 @@ class run_queue {
       auto* task = storage->at(head).load(std::memory_order_relaxed);  // relaxed: the owner wrote it
       // release: the slot is free for the owner to write; pairs with the acquire in push(), which is the owner's too.
       // relaxed on failure: nothing was taken.
-      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_relaxed)) return task;
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_relaxed)) {
+        return task;
+      }
     }
     return nullptr;
   }

@@ -135,7 +135,9 @@ void scheduler::become_idle(seat& self) noexcept {
   if (!work_is_visible() && !stopping_.load(std::memory_order_acquire)) {
     if (virtual_clock::active() && all_idle()) advance_virtual_clock();
     auto deadline = self.next_timer();
-    if (virtual_clock::active() && deadline != no_deadline) deadline = deadline <= now() ? time_point::min() : no_deadline;
+    if (virtual_clock::active() && deadline != no_deadline) {
+      deadline = deadline <= now() ? time_point::min() : no_deadline;
+    }
     self.count(self.idle_waits_);
     self.poll_driver(deadline);
   }

@@ -124,8 +124,8 @@ runnable* seat::keep_rest(runnable** tasks, std::size_t count_of_tasks) {
 
 void seat::stop_searching() {
   searching_ = false;
-  // seq_cst: with the fence in wake_one. While this seat searched, nobody was woken for what was pushed: if this was the
-  // last searcher, and something is there, somebody has to come for it.
+  // seq_cst: with the fence in wake_one. While this seat searched, nobody was woken for what was pushed: if this was
+  // the last searcher, and something is there, somebody has to come for it.
   if (owner_.searching_.fetch_sub(1, std::memory_order_seq_cst) == 1 && owner_.work_is_visible()) owner_.wake_one();
 }
 

@@ -80,7 +80,8 @@ class runnable {
     do {
       if (seen >> epoch_shift != epoch || (seen & claimed_bit)) return false;
       // acquire: the claimer sees what the waiter wrote before it began; the release half orders two claimers
-    } while (!word_.compare_exchange_weak(seen, seen | claimed_bit, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (
+        !word_.compare_exchange_weak(seen, seen | claimed_bit, std::memory_order_acq_rel, std::memory_order_relaxed));
     return true;
   }
 
@@ -152,7 +153,8 @@ class runnable {
   static constexpr std::uint64_t next_epoch = 1u << epoch_shift;
 
   void end_wait_unstarted() noexcept {
-    // relaxed: the wait was not registered with anybody; a canceller that claimed it meanwhile only has to be let finish
+    // relaxed: the wait was not registered with anybody; a canceller that claimed it meanwhile only has to be
+    // allowed to finish
     if (claim_own()) {
       word_.fetch_or(notified_bit, std::memory_order_relaxed);
     } else {

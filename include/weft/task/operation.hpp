@@ -22,9 +22,9 @@ using sched::wait_node;
 /// Anything that can wait. One object is one wait; it does not move once armed.
 ///
 ///   try_complete()  tries without waiting. True: the outcome is in the operation.
-///   arm(node)       registers the node with whatever will wake it, after trying once more under that object's lock. True
-///                   when it claimed the node itself and need not wait; finish() then says whether it is complete. False:
-///                   armed, or decided by others.
+///   arm(node)       registers the node with whatever will wake it, after trying once more under that object's lock.
+///                   True when it claimed the node itself and need not wait; finish() then says whether it is complete.
+///                   False: armed, or decided by others.
 ///   disarm(node)    after the wait was decided: takes the node out of the object, under its lock, if it still is in it
 ///   finish()        the wait was claimed for this operation. True when it is complete; false to wait anew
 ///   take()          the outcome

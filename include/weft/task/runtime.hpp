@@ -30,7 +30,8 @@ struct runtime_options {
 /// A scheduler with what its tasks need: stacks, threads for calls that block, threads that compute.
 /// Programs use weft::run(), which makes one.
 /// Thread: any, but for construction and destruction.
-/// Lifetime: tasks that were detached are cancelled and waited for by the destructor; all others end with their handles.
+/// Lifetime: tasks that were detached are cancelled and waited for by the destructor; all others end with their
+/// handles.
 class runtime : public sched::scheduler, private detail::end_observer {
  public:
   explicit runtime(runtime_options options = {});
