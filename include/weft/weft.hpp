@@ -21,6 +21,7 @@
 #include <weft/sched/driver.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/context.hpp>
+#include <weft/stack/overflow.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/mutex.hpp>

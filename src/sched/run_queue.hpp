@@ -32,8 +32,8 @@ class run_queue {
   }
 
   void push(runnable& task) {
-    auto tail = tail_.load(std::memory_order_relaxed);  // relaxed: the owner's own
-    auto head = head_.load(std::memory_order_acquire);  // acquire: the taker is done with the slots before head
+    auto tail = tail_.load(std::memory_order_relaxed);      // relaxed: the owner's own
+    auto head = head_.load(std::memory_order_acquire);      // acquire: the taker is done with the slots before head
     auto* storage = ring_.load(std::memory_order_relaxed);  // relaxed: the owner's own
     if (tail - head == storage->capacity) storage = grow(head, tail);
     // relaxed: published by the store to tail_

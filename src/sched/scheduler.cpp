@@ -50,8 +50,8 @@ std::size_t global_queue::size() const noexcept {
 
 scheduler::scheduler(scheduler_options options) {
   auto count = options.seats != 0 ? options.seats : available_cores();
-  auto make_driver = options.make_driver ? std::move(options.make_driver)
-                                         : [](std::size_t) { return make_parking_driver(); };
+  auto make_driver =
+      options.make_driver ? std::move(options.make_driver) : [](std::size_t) { return make_parking_driver(); };
   for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, make_driver(i)));
   idle_.reserve(count);
   for (auto& each : seats_) carriers_.emplace_back([&seat = *each] { seat.run(); });
@@ -93,7 +93,7 @@ void scheduler::schedule_last(runnable& task) noexcept {
 // Called after a task was pushed where others can find it. Either this sees the idle seat and wakes it, or that seat's
 // second look, made after it counted itself idle, sees the task: both are separated by sequentially consistent fences.
 void scheduler::wake_one() noexcept {
-  if (seats_.size() == 1 && current_seat()) return;  // the only seat is the one that pushed
+  if (seats_.size() == 1 && current_seat()) return;     // the only seat is the one that pushed
   std::atomic_thread_fence(std::memory_order_seq_cst);  // the push before, the loads after: see above
   // relaxed: ordered by the fence
   if (idle_count_.load(std::memory_order_relaxed) == 0) return;

@@ -65,8 +65,8 @@ class seat {
   runnable* next_ = nullptr;  // runs before the queue; the carrier's alone
   unsigned streak_ = 0;
   unsigned tick_ = 0;
-  bool searching_ = false;    // counted in the scheduler's searching_
-  bool delivering_ = false;   // inside the driver or the timers: what wakes is queued in its order
+  bool searching_ = false;   // counted in the scheduler's searching_
+  bool delivering_ = false;  // inside the driver or the timers: what wakes is queued in its order
   std::unique_ptr<driver> driver_;
   base::random random_;
 

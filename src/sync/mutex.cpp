@@ -4,9 +4,7 @@
 
 namespace weft {
 
-void mutex::lock_contended() {
-  detail::wait_to_the_end(async_lock());
-}
+void mutex::lock_contended() { detail::wait_to_the_end(async_lock()); }
 
 bool mutex::arm(wait_node& node) noexcept {
   std::lock_guard guard{queue_lock_};

@@ -45,8 +45,7 @@ TEST_P(parallel, compute_is_accounted_as_waiting_and_as_computed) {
     accounting_scope installed{account};
     compute([] {
       auto end = std::chrono::steady_clock::now() + 2ms;
-      while (std::chrono::steady_clock::now() < end) {
-      }
+      while (std::chrono::steady_clock::now() < end) {}
     });
     EXPECT_GE(account.computed, 2ms);
   });

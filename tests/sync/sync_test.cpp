@@ -131,8 +131,7 @@ TEST_P(sync, a_semaphore_never_lets_in_more_than_its_permits) {
           ASSERT_TRUE(permits.acquire());
           auto present = ++inside;
           auto seen = most.load();
-          while (present > seen && !most.compare_exchange_weak(seen, present)) {
-          }
+          while (present > seen && !most.compare_exchange_weak(seen, present)) {}
           EXPECT_TRUE(sleep(1s));
           --inside;
           permits.release();
@@ -368,7 +367,8 @@ TEST_P(sync, under_stress_every_value_is_received_once_or_handed_back) {
     std::thread outsider{[&] { receive_all(seed); }};
     {
       scope all;
-      for (int i = 0; i < senders; ++i) all.spawn([&, i] { send_all(i * each_sends, seed + static_cast<unsigned>(i)); });
+      for (int i = 0; i < senders; ++i)
+        all.spawn([&, i] { send_all(i * each_sends, seed + static_cast<unsigned>(i)); });
       for (int i = 0; i < receivers; ++i) all.spawn([&, i] { receive_all(seed + 100 + static_cast<unsigned>(i)); });
       for (int i = 0; i < receivers; ++i) {
         all.spawn([&]() -> task<> {

@@ -36,6 +36,6 @@ void run_until_parked(const join_handle<T>& task) {
 }  // namespace weft::testing
 
 /// Instantiates the cases of `suite` on one seat and on several.
-#define WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(suite)                                                  \
-  INSTANTIATE_TEST_SUITE_P(seats, suite, ::testing::Values(std::size_t{1}, std::size_t{3}),     \
+#define WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(suite)                                              \
+  INSTANTIATE_TEST_SUITE_P(seats, suite, ::testing::Values(std::size_t{1}, std::size_t{3}), \
                            [](const auto& each) { return "seats_" + std::to_string(each.param); })

@@ -195,8 +195,7 @@ TEST_P(tasks, leaving_a_scope_by_an_exception_cancels_its_children) {
       scope children;
       children.spawn([&] { child_saw = sleep(1h).error(); });
       throw std::runtime_error{"left"};
-    } catch (const std::runtime_error&) {
-    }
+    } catch (const std::runtime_error&) {}
     EXPECT_EQ(child_saw, errc::cancelled);
   });
 }

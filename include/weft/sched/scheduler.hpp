@@ -28,9 +28,9 @@ struct scheduler_options {
 
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
-  std::uint64_t resumed = 0;       ///< tasks resumed
-  std::uint64_t stolen = 0;        ///< tasks taken from another seat's queue
-  std::uint64_t idle_waits = 0;    ///< times a seat waited in its driver with nothing to run
+  std::uint64_t resumed = 0;     ///< tasks resumed
+  std::uint64_t stolen = 0;      ///< tasks taken from another seat's queue
+  std::uint64_t idle_waits = 0;  ///< times a seat waited in its driver with nothing to run
 };
 
 /// Tasks that are ready to run and came from no seat: first in, first out.
@@ -97,8 +97,8 @@ class scheduler {
   std::vector<std::thread> carriers_;
   global_queue arrivals_;
 
-  std::mutex idle_mutex_;     // guards idle_
-  std::vector<seat*> idle_;   // seats that wait in their drivers and were not woken yet
+  std::mutex idle_mutex_;    // guards idle_
+  std::vector<seat*> idle_;  // seats that wait in their drivers and were not woken yet
   std::atomic<std::size_t> idle_count_{0};
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};

@@ -78,7 +78,8 @@ class channel {
     return outcome ? std::optional<T>{std::move(*outcome)} : std::nullopt;
   }
 
-  /// No more sends: those that wait fail, and later ones. What is in the channel can still be received. Again: no effect.
+  /// No more sends: those that wait fail, and later ones. What is in the channel can still be received. Again: no
+  /// effect.
   void close() noexcept {
     base::intrusive_list<wait_node> claimed;
     {
@@ -227,9 +228,7 @@ class channel<T>::send_operation : base::list_hook {
     if (sent_) return {};
     return fail(errc::closed);
   }
-  value_type fail(errc condition) {
-    return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}};
-  }
+  value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
 
  private:
   friend class channel;
@@ -237,9 +236,7 @@ class channel<T>::send_operation : base::list_hook {
   friend class base::intrusive_list;
 
   [[nodiscard]] bool has_room() const noexcept { return to_->count_ < to_->limit_; }
-  [[nodiscard]] bool can_proceed() const noexcept {
-    return to_->closed_ || has_room() || !to_->receivers_.empty();
-  }
+  [[nodiscard]] bool can_proceed() const noexcept { return to_->closed_ || has_room() || !to_->receivers_.empty(); }
   /// Returns whom to notify. Not done when every receiver there was turned out to be decided by others.
   [[nodiscard]] wait_node* proceed() {
     if (to_->closed_) {

@@ -22,7 +22,8 @@ namespace detail {
 /// Several operations of which exactly one happens; the others have taken nothing.
 template <operation... Ops>
 class select_operation {
-  static_assert((!detail::kernel_owned<Ops> && ...), "an operation whose buffers the kernel owns cannot be one of several");
+  static_assert((!detail::kernel_owned<Ops> && ...),
+                "an operation whose buffers the kernel owns cannot be one of several");
   static_assert((!detail::uninterruptible<Ops> && ...), "an operation that runs to its end cannot be one of several");
   static constexpr std::size_t count = sizeof...(Ops);
 
@@ -71,9 +72,7 @@ class select_operation {
     return on(chosen_, [](auto& op) { return op.finish(); });
   }
 
-  value_type take() {
-    return take_from(std::index_sequence_for<Ops...>{});
-  }
+  value_type take() { return take_from(std::index_sequence_for<Ops...>{}); }
   static value_type fail(errc condition) { return failure(condition); }
 
  private:
@@ -98,10 +97,10 @@ class select_operation {
   template <std::size_t... I>
   value_type take_from(std::index_sequence<I...>) {
     std::optional<value_type> taken;
-    static_cast<void>(((I == chosen_ && (taken.emplace(std::in_place, std::in_place_index<I>,
-                                                       std::get<I>(operations_).take()),
-                                         true)) ||
-                       ...));
+    static_cast<void>(
+        ((I == chosen_ &&
+          (taken.emplace(std::in_place, std::in_place_index<I>, std::get<I>(operations_).take()), true)) ||
+         ...));
     return std::move(*taken);
   }
 

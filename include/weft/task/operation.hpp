@@ -83,9 +83,7 @@ class waiting {
     return true;
   }
 
-  [[nodiscard]] typename Op::value_type take() {
-    return failed_ ? op_.fail(failure_) : op_.take();
-  }
+  [[nodiscard]] typename Op::value_type take() { return failed_ ? op_.fail(failure_) : op_.take(); }
 
  private:
   enum class phase : std::uint8_t { starting, parked, draining };

@@ -76,7 +76,8 @@ class task_state : public sched::runnable, public base::list_hook {
   accounting* account = nullptr;
   time_point deadline = no_deadline;
   std::uint32_t shields = 0;
-  /// For OS threads, which have no timer wheel: the nearest point in time that the present wait has as a case of its own.
+  /// For OS threads, which have no timer wheel: the nearest point in time that the present wait has as a case of its
+  /// own.
   struct {
     time_point due = no_deadline;
     std::int32_t reason = 0;
@@ -131,8 +132,7 @@ class cancellation_shield {
 /// of nested deadlines counts. Costs nothing unless a wait really parks. Tasks spawned inside a scope inherit it.
 class deadline_scope {
  public:
-  explicit deadline_scope(time_point deadline) noexcept
-      : task_{detail::current_task()}, outer_{task_.deadline} {
+  explicit deadline_scope(time_point deadline) noexcept : task_{detail::current_task()}, outer_{task_.deadline} {
     if (deadline < outer_) task_.deadline = deadline;
   }
   explicit deadline_scope(duration from_now) noexcept : deadline_scope{deadline_after(from_now)} {}
@@ -151,8 +151,7 @@ class deadline_scope {
 /// While it lives, the calling task's waits add to `account`; afterwards to what was installed before.
 class accounting_scope {
  public:
-  explicit accounting_scope(accounting& account) noexcept
-      : task_{detail::current_task()}, outer_{task_.account} {
+  explicit accounting_scope(accounting& account) noexcept : task_{detail::current_task()}, outer_{task_.account} {
     task_.account = &account;
   }
   ~accounting_scope() { task_.account = outer_; }
