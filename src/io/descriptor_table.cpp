@@ -204,7 +204,7 @@ int descriptor_use::take_registration_error() noexcept {
 
 // ---- waiting
 
-void descriptor_reference::arm(direction which, sched::wait_node& node) {
+bool descriptor_reference::arm(direction which, sched::wait_node& node) {
   bool wait = false;
   if (entry_) {
     std::lock_guard guard{entry_->lock_};
@@ -217,7 +217,7 @@ void descriptor_reference::arm(direction which, sched::wait_node& node) {
       if (wait) side.waiters.push_back(node);
     }
   }
-  if (!wait && node.claim()) node.notify();
+  return !wait && node.claim();
 }
 
 void descriptor_reference::disarm(sched::wait_node& node) noexcept {
@@ -244,6 +244,13 @@ result<void> descriptor_reference::block(direction which, time_point deadline) {
   entry_->side_of(which).readiness.fetch_or(descriptor::ready, std::memory_order_release);
   return {};
 }
+
+std::optional<int> descriptor_reference::begin_use() noexcept {
+  if (!entry_ || !entry_->begin_use(generation_)) return std::nullopt;
+  return entry_->number_;
+}
+
+void descriptor_reference::end_use() noexcept { entry_->end_use(); }
 
 void descriptor_reference::close() noexcept {
   if (!entry_) return;

@@ -89,11 +89,12 @@ class io_uring_reactor final : public reactor {
     wake();
   }
 
-  bool submit(file_request& request) noexcept override {
+  bool does_files() const noexcept override { return true; }
+
+  void submit(file_request& request) noexcept override {
     auto& entry = next_entry();
     prepare(entry, request.call);
     ::io_uring_sqe_set_data(&entry, &request);
-    return true;
   }
 
   void cancel(file_request& request) noexcept override {
@@ -232,7 +233,6 @@ class io_uring_reactor final : public reactor {
       case file_call::kind::append:
         return ::io_uring_prep_write(&entry, call.number, call.buffer, bytes, static_cast<std::uint64_t>(-1));
       case file_call::kind::sync: return ::io_uring_prep_fsync(&entry, call.number, 0);
-      case file_call::kind::sync_data: return ::io_uring_prep_fsync(&entry, call.number, IORING_FSYNC_DATASYNC);
       case file_call::kind::rename: return ::io_uring_prep_rename(&entry, call.path, call.path_to);
       case file_call::kind::remove: return ::io_uring_prep_unlink(&entry, call.path, 0);
     }

@@ -22,9 +22,12 @@ class reactor : public sched::driver {
   /// Thread: any.
   virtual void remove(detail::descriptor& entry, int number, detail::descriptor::token life) noexcept = 0;
 
-  /// Makes a call on a file. False: this reactor does not do files.
+  /// Whether it makes calls on files.
+  [[nodiscard]] virtual bool does_files() const noexcept { return false; }
+
+  /// Makes a call on a file.
   /// Thread: the carrier that sits on the seat. Lifetime: the request, until it is completed.
-  [[nodiscard]] virtual bool submit(detail::file_request&) noexcept { return false; }
+  virtual void submit(detail::file_request&) noexcept {}
 
   /// Asks for a submitted call to end early. It is completed in any case, soon or not.
   /// Thread: any. Lifetime: the request stays until it is completed and withdraw() has returned.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <weft/base/accounting.hpp>
@@ -23,12 +24,17 @@ class descriptor_reference {
   descriptor_reference(descriptor& entry, std::uint32_t generation) noexcept
       : entry_{&entry}, generation_{generation} {}
 
-  /// Registers `node` to be woken when `side` becomes ready or the descriptor is closed.
-  void arm(direction side, sched::wait_node& node);
+  /// Registers `node` to be woken when `side` becomes ready or the descriptor is closed. True when it is already, and
+  /// the node claimed.
+  [[nodiscard]] bool arm(direction side, sched::wait_node& node);
   void disarm(sched::wait_node& node) noexcept;
 
   /// Waits in place, on an OS thread, until `side` is ready or the descriptor is closed. Fails with errc::timed_out.
   [[nodiscard]] result<void> block(direction side, time_point deadline);
+
+  /// Keeps the number from being closed until end_use(). Empty: it was closed.
+  [[nodiscard]] std::optional<int> begin_use() noexcept;
+  void end_use() noexcept;
 
   /// Wakes everybody who waits, lets nobody in any more, and gives the descriptor back to the system once the last
   /// call that uses it has returned.
@@ -70,12 +76,7 @@ class descriptor_operation {
 
   [[nodiscard]] bool try_complete() { return self().attempt(); }
 
-  /// Never completes here: a descriptor that is ready already wakes the node at once.
-  [[nodiscard]] bool arm(sched::wait_node& node) {
-    reference_.arm(Side, node);
-    return false;
-  }
-
+  [[nodiscard]] bool arm(sched::wait_node& node) { return reference_.arm(Side, node); }
   void disarm(sched::wait_node& node) noexcept { reference_.disarm(node); }
 
   [[nodiscard]] bool finish() { return self().attempt(); }

@@ -9,7 +9,7 @@ namespace weft::detail {
 
 /// A system call on a file: what a thread can make in place, and a reactor can be handed.
 struct file_call {
-  enum class kind : std::uint8_t { open, read, write, append, sync, sync_data, rename, remove };
+  enum class kind : std::uint8_t { open, read, write, append, sync, rename, remove };
 
   kind what;
   int number = -1;                ///< the descriptor, but for open, rename and remove
@@ -20,6 +20,11 @@ struct file_call {
   std::byte* buffer = nullptr;    ///< read, write, append
   std::size_t bytes = 0;
   std::uint64_t offset = 0;  ///< read, write
+
+  /// Whether it is about a name, not about an open file.
+  [[nodiscard]] bool takes_path() const noexcept {
+    return what == kind::open || what == kind::rename || what == kind::remove;
+  }
 
   /// Makes the call in place. Returns what it returned, or minus an errno.
   [[nodiscard]] std::int64_t make() const noexcept;
