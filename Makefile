@@ -81,14 +81,10 @@ dependencies-sanitizers:
 dependencies-lint:
 	@scripts/install-dependencies --lint
 
-# configure(preset, more arguments): says something only when it fails. Ninja configures again by itself when a
-# CMake file changes, so an existing build folder is left alone unless there are arguments.
+# configure(preset, more arguments): a second when nothing changed. Says something the first time and when it fails.
 define configure
-@if [ ! -f build/$(1)/build.ninja ] || [ -n "$(2)" ]; then \
-  echo "Configuring build/$(1)"; mkdir -p build/$(1); \
-  $(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || \
-    { cat build/$(1)/configure.log >&2; exit 1; }; \
-fi
+@mkdir -p build/$(1); [ -f build/$(1)/build.ninja ] || echo "Configuring build/$(1)"; \
+$(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || { cat build/$(1)/configure.log >&2; exit 1; }
 endef
 # build(preset, more arguments)
 build = @NINJA_STATUS="[%f/%t] " cmake --build --preset $(1) -j $(JOBS) $(2)
