@@ -24,7 +24,7 @@ struct run_options {
   std::size_t stack_bytes = 0;
   reactor_kind reactor = reactor_kind::automatic;
   /// Told, in one line, what did not go as asked for, such as a kernel that refuses io_uring. Empty: standard error.
-  std::function<void(std::string_view)> report;
+  std::function<void(std::string_view)> report = {};
 };
 
 namespace detail {
