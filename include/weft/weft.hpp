@@ -10,9 +10,14 @@
 #include <weft/base/random.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/http/error.hpp>
+#include <weft/http/request.hpp>
+#include <weft/http/request_observer.hpp>
+#include <weft/http/response.hpp>
+#include <weft/http/server.hpp>
+#include <weft/http/url.hpp>
 #include <weft/io/byte_stream.hpp>
 #include <weft/io/endpoint.hpp>
-#include <weft/io/file.hpp>
 #include <weft/io/file_call.hpp>
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>

@@ -1,0 +1,19 @@
+#include "http/connection_registry.hpp"
+
+namespace weft::http::detail {
+
+void connection_registry::close_resting() {
+  for_each([](live_connection& connection) {
+    auto seen = live_connection::state::resting;
+    // seq_cst: see live_connection::rest()
+    if (connection.state_.compare_exchange_strong(seen, live_connection::state::closing, std::memory_order_seq_cst)) {
+      connection.stream_.close();
+    }
+  });
+}
+
+void connection_registry::close_all() {
+  for_each([](live_connection& connection) { connection.stream_.close(); });
+}
+
+}  // namespace weft::http::detail

@@ -1,0 +1,242 @@
+#include "http/message_head.hpp"
+
+#include <boost/beast/http/basic_parser.hpp>
+
+#include "http/text.hpp"
+
+// Boost.Beast's parser does the grammar; it gets each head whole, so that it neither copies nor keeps anything. On top
+// of what it refuses, these are refused, since a proxy in front of us may read them otherwise than we do and let a
+// second request slip through inside the first (request smuggling):
+//   * Transfer-Encoding other than exactly "chunked", more than once, or in an HTTP/1.0 message
+//   * Content-Length more than once, or as a list, even with equal values; or with Transfer-Encoding, in either order
+//   * no Host, or more than one, in an HTTP/1.1 request; a Host that is no authority
+//   * lines that end with LF alone, folded lines (head_scanner); CR alone, space before the colon (Beast)
+namespace weft::http::detail {
+namespace {
+
+namespace beast = boost::beast::http;
+using beast_error = boost::beast::error_code;
+using beast_view = boost::beast::string_view;
+
+std::string_view view(beast_view text) noexcept { return {text.data(), text.size()}; }
+
+/// Gathers a message's fields and what they say about its framing; remembers the first reason to refuse it.
+template <bool is_request>
+class head_parser : public beast::basic_parser<is_request> {
+ public:
+  head_parser(message_head& into, const head_limits& limits) noexcept : head_{into}, limits_{limits} {
+    this->header_limit(UINT32_MAX);  // the caller's job
+    this->body_limit(boost::none);
+    into.fields.clear();
+  }
+
+  /// Null when the head was good so far.
+  [[nodiscard]] const std::optional<refusal>& refused() const noexcept { return refused_; }
+
+  /// Runs the grammar over `text`; false when it does not fit, or when a field was refused.
+  bool parse(std::string_view text) {
+    beast_error error;
+    this->put(boost::asio::const_buffer{text.data(), text.size()}, error);
+    failure_ = error;
+    return !error && !refused_;
+  }
+
+  [[nodiscard]] const beast_error& failure() const noexcept { return failure_; }
+  [[nodiscard]] const std::optional<std::uint64_t>& length() const noexcept { return length_; }
+  [[nodiscard]] bool is_chunked() const noexcept { return chunked_; }
+
+ protected:
+  void refuse(http::status status, std::string_view message, beast_error& error) {
+    if (!refused_) refused_ = refusal{status, message};
+    error = beast::error::bad_field;
+  }
+
+  void on_field_impl(beast::field name, beast_view name_text, beast_view value_text, beast_error& error) override {
+    auto value = view(value_text);
+    if (head_.fields.size() == limits_.max_header_fields) {
+      return refuse(status::request_header_fields_too_large, "The request has too many header fields: send fewer.",
+                    error);
+    }
+    head_.fields.push_back({view(name_text), value});
+    if (name == beast::field::content_length) {
+      on_content_length(value, error);
+    } else if (name == beast::field::transfer_encoding) {
+      on_transfer_encoding(value, error);
+    } else {
+      on_other_field(name, value, error);
+    }
+  }
+
+  virtual void on_other_field(beast::field, std::string_view, beast_error&) {}
+
+ private:
+  void on_content_length(std::string_view value, beast_error& error) {
+    if (length_) return refuse(status::bad_request, "Content-Length is there more than once: send it once.", error);
+    if (chunked_) return refuse_both(error);
+    length_ = parse_decimal(value);
+    if (!length_)
+      refuse(status::bad_request, "Content-Length is not a number: send the body's bytes, in digits.", error);
+  }
+
+  void on_transfer_encoding(std::string_view value, beast_error& error) {
+    if (length_) return refuse_both(error);
+    if (chunked_ || !equals_ignoring_case(value, "chunked") || head_.version < 11) {
+      return refuse(status::bad_request, "Transfer-Encoding is understood as the single word \"chunked\", in HTTP/1.1.",
+                    error);
+    }
+    chunked_ = true;
+  }
+
+  void refuse_both(beast_error& error) {
+    refuse(status::bad_request, "Content-Length and Transfer-Encoding exclude each other: send one.", error);
+  }
+
+  void on_request_impl(beast::verb, beast_view, beast_view, int version, beast_error&) override {
+    head_.version = version;
+  }
+  void on_response_impl(int, beast_view, int version, beast_error&) override { head_.version = version; }
+  void on_header_impl(beast_error&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, beast_error&) override {}
+  std::size_t on_body_impl(beast_view body, beast_error&) override { return body.size(); }
+  void on_chunk_header_impl(std::uint64_t, beast_view, beast_error&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, beast_view body, beast_error&) override { return body.size(); }
+  void on_finish_impl(beast_error&) override {}
+
+  message_head& head_;
+  const head_limits& limits_;
+  std::optional<refusal> refused_;
+  beast_error failure_;
+  std::optional<std::uint64_t> length_;
+  bool chunked_ = false;
+};
+
+/// Whether `host` may be a Host field's value: "name", "name:port", "[v6]:port", or empty.
+bool is_authority(std::string_view host) noexcept {
+  for (char c : host) {
+    if (is_control(c) || c == ' ' || c == '/' || c == '?' || c == '#' || c == '@' || c == '\\' || c == ',')
+      return false;
+  }
+  return true;
+}
+
+class request_head_parser final : public head_parser<true> {
+ public:
+  request_head_parser(request_head& into, const head_limits& limits) noexcept
+      : head_parser{into, limits}, head_{into}, max_target_bytes_{limits.max_target_bytes} {
+    into.host = {};
+    into.expects_continue = false;
+  }
+
+  [[nodiscard]] int hosts() const noexcept { return hosts_; }
+  [[nodiscard]] bool has_other_expectation() const noexcept { return other_expectation_; }
+
+ private:
+  void on_request_impl(beast::verb, beast_view method, beast_view target, int version, beast_error& error) override {
+    head_.version = version;
+    head_.method_name = view(method);
+    head_.method = method_of(head_.method_name);
+    head_.target = view(target);
+    if (target.size() > max_target_bytes_) {
+      refuse(status::uri_too_long, "The request target is too long: put what does not fit into the body.", error);
+    }
+  }
+
+  void on_other_field(beast::field name, std::string_view value, beast_error& error) override {
+    if (name == beast::field::host) {
+      head_.host = value;
+      if (++hosts_ > 1) refuse(status::bad_request, "Host is there more than once: send it once.", error);
+      if (!is_authority(value)) refuse(status::bad_request, "Host is not a host name with an optional port.", error);
+    } else if (name == beast::field::expect) {
+      if (equals_ignoring_case(value, "100-continue")) {
+        head_.expects_continue = true;
+      } else {
+        other_expectation_ = true;
+      }
+    }
+  }
+
+  request_head& head_;
+  std::size_t max_target_bytes_;
+  int hosts_ = 0;
+  bool other_expectation_ = false;
+};
+
+class response_head_parser final : public head_parser<false> {
+ public:
+  response_head_parser(response_head& into, const head_limits& limits) noexcept
+      : head_parser{into, limits}, head_{into} {}
+
+ private:
+  void on_response_impl(int code, beast_view, int version, beast_error&) override {
+    head_.version = version;
+    head_.status = static_cast<unsigned>(code);
+  }
+
+  response_head& head_;
+};
+
+/// Whether `line`, a request line whose version was refused, has a well-formed one.
+bool has_other_version(std::string_view line) noexcept {
+  constexpr std::string_view shape = " HTTP/1.1";
+  auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (line.size() < shape.size()) return false;
+  line = line.substr(line.size() - shape.size());
+  return line.starts_with(" HTTP/") && digit(line[6]) && line[7] == '.' && digit(line[8]) && !line.ends_with("1.1") &&
+         !line.ends_with("1.0");
+}
+
+/// What Beast's complaint means for whoever sent the request.
+refusal explain(const beast_error& error, std::string_view text) {
+  if (error == beast::error::bad_version && has_other_version(text.substr(0, text.find('\r')))) {
+    return {status::http_version_not_supported, "Only HTTP/1.1 and HTTP/1.0 are spoken here."};
+  }
+  if (error == beast::error::bad_method || error == beast::error::bad_target || error == beast::error::bad_version) {
+    return {status::bad_request, "The request line is malformed: send METHOD SP TARGET SP HTTP/1.1 CRLF."};
+  }
+  if (error == beast::error::bad_content_length || error == beast::error::multiple_content_length ||
+      error == beast::error::bad_transfer_encoding) {
+    return {status::bad_request,
+            "Where the body ends is ambiguous: send one Content-Length of digits, or "
+            "Transfer-Encoding: chunked, not both."};
+  }
+  return {status::bad_request, "A header field is malformed: send Name: value CRLF, with no space before the colon."};
+}
+
+}  // namespace
+
+std::optional<refusal> parse_request_head(std::string_view text, const head_limits& limits, request_head& into) {
+  request_head_parser parser{into, limits};
+  if (!parser.parse(text)) return parser.refused() ? *parser.refused() : explain(parser.failure(), text);
+  if (into.version >= 11 && parser.hosts() == 0) {
+    return refusal{status::bad_request, "HTTP/1.1 requires a Host field: send the name you connected to."};
+  }
+  if (into.version < 11) {
+    into.expects_continue = false;  // RFC 9110, 10.1.1
+  } else if (parser.has_other_expectation()) {
+    return refusal{status::expectation_failed, "The only expectation that can be met is 100-continue."};
+  }
+  into.content_length = parser.length().value_or(0);
+  into.framing = parser.is_chunked() ? framing::chunked : into.content_length > 0 ? framing::length : framing::none;
+  into.persistence = parser.keep_alive() ? persistence::keep_alive : persistence::close;
+  return std::nullopt;
+}
+
+bool parse_response_head(std::string_view text, http::method asked, const head_limits& limits, response_head& into) {
+  response_head_parser parser{into, limits};
+  parser.skip(asked == method::head);
+  if (!parser.parse(text)) return false;
+  into.content_length = parser.length().value_or(0);
+  if (asked == method::head || is_bodiless(static_cast<http::status>(into.status))) {
+    into.framing = framing::none;
+  } else if (parser.is_chunked()) {
+    into.framing = framing::chunked;
+  } else if (parser.length()) {
+    into.framing = into.content_length > 0 ? framing::length : framing::none;
+  } else {
+    into.framing = framing::until_close;
+  }
+  into.persistence = parser.keep_alive() ? persistence::keep_alive : persistence::close;
+  return true;
+}
+
+}  // namespace weft::http::detail

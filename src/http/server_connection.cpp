@@ -1,0 +1,354 @@
+#include "http/server_connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <exception>
+
+#include <weft/http/error.hpp>
+#include <weft/task/task_state.hpp>
+
+#include "http/head_scanner.hpp"
+#include "http/request_target.hpp"
+#include "http/text.hpp"
+
+namespace weft::http::detail {
+namespace {
+
+constexpr std::size_t head_read_bytes = 1024;  // at least; there is most often more room
+/// Held back answers are sent when they have grown to this.
+constexpr std::size_t most_held_back_bytes = 32 * 1024;
+/// A handler that takes longer than this makes the answers before its own wait too long.
+constexpr duration slow_handler = std::chrono::milliseconds{1};
+/// What observers see as the status of a request whose client hung up before there was an answer.
+constexpr auto client_closed_request = static_cast<status>(499);
+
+constexpr refusal malformed_head{status::bad_request,
+                                 "The request is malformed: each line of its header ends with CR LF and begins with a "
+                                 "field's name."};
+
+/// `from` and `by`; no_deadline when that is beyond what the clock can hold.
+time_point later(time_point from, duration by) noexcept { return by > no_deadline - from ? no_deadline : from + by; }
+
+refusal refusal_of_body(std::error_code why) noexcept {
+  if (why == errc::too_large) {
+    return {status::payload_too_large, "The body is larger than is accepted here: send less."};
+  }
+  if (why == errc::timed_out) {
+    return {status::request_timeout, "The body came too slowly: send it again over a faster connection."};
+  }
+  return {status::bad_request, "The body's chunked coding is malformed: send each chunk as size CRLF data CRLF."};
+}
+
+}  // namespace
+
+server_connection::server_connection(byte_stream& stream, server_core& core, std::string_view peer)
+    : core_{core}, peer_{peer}, live_{stream}, wire_{stream, core.options.send_timeout} {
+  core_.connections.add(live_);
+}
+
+server_connection::~server_connection() { core_.connections.remove(live_); }
+
+void server_connection::run() {
+  auto then = next::request;
+  while (then == next::request) then = serve_one();
+  if (then == next::linger) {
+    wire_.linger(core_.options.linger_timeout);
+  } else {
+    static_cast<void>(wire_.send());
+  }
+  wire_.close();
+}
+
+void server_connection::turn_away(const refusal& why) {
+  static_cast<void>(refuse(why));
+  wire_.linger(core_.options.linger_timeout);
+  wire_.close();
+}
+
+server_connection::next server_connection::serve_one() {
+  wire_.input().unpin();
+  memory_.release();
+  auto text = await_head();
+  if (!text) return text.error() ? refuse(*text.error()) : next::close;
+  const head_limits limits{.max_target_bytes = core_.options.max_target_bytes,
+                           .max_header_fields = core_.options.max_header_fields};
+  if (auto refused = parse_request_head(*text, limits, head_)) return refuse(*refused);
+  ++requests_;
+  if (wire_.out().empty()) held_back_ = 0;
+  dispatch();
+  return settle();
+}
+
+// ---- The head ----
+
+std::expected<std::string_view, std::optional<refusal>> server_connection::await_head() {
+  constexpr auto silence = std::unexpected{std::optional<refusal>{}};
+  auto& input = wire_.input();
+  if (input.unread().empty() && !await_first_bytes()) return silence;
+  head_scanner scanner;
+  bool blank_line_skipped = false;
+  auto deadline = requests_ == 0 ? later(started_, core_.options.header_timeout) : no_deadline;
+  for (;;) {
+    auto text = input.unread();
+    if (!blank_line_skipped && text.starts_with("\r\n")) {  // RFC 9112, 2.2: some clients send one after a body
+      input.consume(2);
+      blank_line_skipped = true;
+      scanner = {};
+      continue;
+    }
+    if (!text.empty() && text.front() != '\r' && !is_token_character(text.front())) {
+      return std::unexpected{malformed_head};
+    }
+    auto verdict = scanner.scan(text.substr(0, core_.options.max_header_bytes));
+    if (verdict == head_scanner::verdict::complete) {
+      input.consume(scanner.head_bytes());
+      input.pin();
+      return text.substr(0, scanner.head_bytes());
+    }
+    if (verdict != head_scanner::verdict::incomplete) return std::unexpected{malformed_head};
+    if (auto refused = judge_incomplete(text, scanner)) return std::unexpected{refused};
+    if (deadline == no_deadline) deadline = deadline_after(core_.options.header_timeout);
+    if (auto more = wire_.receive_more(head_read_bytes, deadline); !more) {
+      if (more.error() != errc::timed_out || input.unread().empty()) return silence;
+      return std::unexpected{refusal{status::request_timeout, "The header came too slowly: send it in one piece."}};
+    }
+  }
+}
+
+bool server_connection::await_first_bytes() {
+  const auto& options = core_.options;
+  // What is held back may concern a client that waits for it, even when the server stops.
+  if (!wire_.send() || !live_.rest(core_.stopping)) return false;
+  auto deadline = requests_ == 0 ? later(started_, options.header_timeout) : deadline_after(options.idle_timeout);
+  auto received = wire_.receive_more(head_read_bytes, deadline);
+  return live_.wake_up() && received;
+}
+
+std::optional<refusal> server_connection::judge_incomplete(std::string_view text, const head_scanner& scanner) const {
+  const auto& options = core_.options;
+  if (!scanner.first_line_complete() && text.size() > options.max_target_bytes) {
+    auto target = text.substr(std::min(text.find(' '), text.size() - 1) + 1);
+    if (target.size() > options.max_target_bytes && target.find(' ') > options.max_target_bytes) {
+      return refusal{status::uri_too_long, "The request target is too long: put what does not fit into the body."};
+    }
+  }
+  if (text.size() < options.max_header_bytes) return std::nullopt;
+  return refusal{status::request_header_fields_too_large, "The header is too large: send fewer or shorter fields."};
+}
+
+server_connection::next server_connection::refuse(const refusal& why) {
+  observed_request observed;
+  if (core_.options.observer) observed.started = now();
+  writer_.begin(method::get, 11);
+  writer_.set_close();
+  writer_.send_error(why.status, {}, why.message);
+  if (core_.options.observer) {
+    observed.finished = now();
+    observed.status = why.status;
+    observed.body_bytes = writer_.body_bytes();
+    core_.options.observer->on_end(observed);
+  }
+  return next::linger;
+}
+
+// ---- The answer ----
+
+void server_connection::dispatch() {
+  request asked;
+  observed_request observed{.request = &asked};
+  auto* observer = core_.options.observer;
+  std::optional<accounting_scope> charged;
+  if (observer) {
+    observed.started = now();
+    charged.emplace(observed.waits);
+  }
+  writer_.begin(head_.method, head_.version);
+  if (auto refused = fill_request(asked)) {
+    body_.begin(head_, core_.options.max_body_bytes, core_.options.max_header_bytes);
+    writer_.send_error(refused->status, {}, refused->message);
+  } else {
+    answer(asked, observed);
+  }
+  complete_answer();
+  if (!observer) return;
+  observed.finished = now();
+  observed.status = writer_.answered() ? writer_.status() : client_closed_request;
+  observed.body_bytes = writer_.body_bytes();
+  observer->on_end(observed);
+}
+
+std::optional<refusal> server_connection::fill_request(request& asked) {
+  asked.method_ = head_.method;
+  asked.method_name_ = head_.method_name;
+  asked.version_ = head_.version;
+  asked.target_ = head_.target;
+  asked.host_ = head_.host;
+  asked.peer_ = peer_;
+  asked.headers_ = head_.fields;
+  asked.body_ = &body_;
+  asked.memory_ = &memory_;
+  continue_awaited_ = head_.expects_continue && head_.framing != framing::none;
+  body_waited_ = {};
+  body_received_ = 0;
+  auto target = parse_request_target(head_.method, head_.target, memory_);
+  if (!target) return target.error();
+  asked.path_ = target->path;
+  asked.query_ = target->query;
+  if (!target->authority.empty()) asked.host_ = target->authority;
+  asked.match_ = core_.routes.match(head_.method, target->path);
+  return std::nullopt;
+}
+
+void server_connection::answer(request& asked, observed_request& observed) {
+  const auto* route = asked.match_.route;
+  auto limit = route ? route->options.max_body_bytes : std::nullopt;
+  body_.begin(head_, limit.value_or(core_.options.max_body_bytes), core_.options.max_header_bytes);
+  observed.route = route;
+  if (core_.options.observer) core_.options.observer->on_start(observed);
+  if (body_.failure()) return;  // its length says that it is too large: complete_answer() tells
+
+  response answer{writer_};
+  if (route && !wire_.out().empty()) {
+    auto& is_slow = core_.slow_routes[route->index];
+    if (is_slow.load(std::memory_order_relaxed)) {
+      static_cast<void>(wire_.send());
+      run_handlers(asked, answer);
+    } else {
+      auto began = now();
+      run_handlers(asked, answer);
+      if (now() - began > slow_handler) is_slow.store(true, std::memory_order_relaxed);
+    }
+  } else {
+    run_handlers(asked, answer);
+  }
+}
+
+void server_connection::run_handlers(request& asked, response& answer) {
+  const auto* route = asked.match_.route;
+  if (route) {
+    for (const auto& guard : core_.routes.guards()) {
+      call(guard, asked, answer);
+      if (writer_.answered() || body_.failure()) return;
+    }
+    call(route->handler, asked, answer);
+  } else if (core_.routes.fallback()) {
+    call(core_.routes.fallback(), asked, answer);
+  } else {
+    answer_unmatched(asked.match_.allowed);
+  }
+}
+
+void server_connection::call(const handler& handle, request& asked, response& answer) {
+  try {
+    handle(asked, answer);
+  } catch (const error& thrown) {
+    if (writer_.answered()) return writer_.abandon();
+    writer_.begin(head_.method, head_.version);  // forgets what the handler had prepared
+    writer_.send_error(thrown.status(), thrown.code(), thrown.what());
+  } catch (...) {
+    if (core_.options.on_exception) core_.options.on_exception(asked, std::current_exception());
+    if (writer_.answered()) return writer_.abandon();
+    writer_.begin(head_.method, head_.version);
+    writer_.send_error(status::internal_server_error, {},
+                       "The server failed to answer this request; it is not the request's fault. Try again later.");
+  }
+}
+
+void server_connection::answer_unmatched(std::string_view allowed) {
+  if (head_.method == method::unknown) {
+    return writer_.send_error(status::not_implemented, {},
+                              "This method is not known here: use GET, HEAD, POST, PUT, "
+                              "PATCH, DELETE or OPTIONS.");
+  }
+  if (!allowed.empty()) writer_.add_field("Allow", allowed);
+  if (head_.method == method::options && (!allowed.empty() || head_.target == "*")) {
+    writer_.set_status(status::no_content);
+    return writer_.send_whole({}, {});
+  }
+  if (allowed.empty()) {
+    return writer_.send_error(status::not_found, {}, "Nothing is served at this path: check its spelling.");
+  }
+  writer_.send_error(status::method_not_allowed, {},
+                     "This path does not take this method: use one of those that the Allow field names.");
+}
+
+void server_connection::complete_answer() {
+  if (body_.failure() && !writer_.answered()) {
+    bool hung_up =
+        body_.failure() != errc::too_large && body_.failure() != errc::timed_out && body_.failure() != errc::malformed;
+    if (hung_up) return;
+    auto why = refusal_of_body(body_.failure());
+    return writer_.send_error(why.status, {}, why.message);
+  }
+  writer_.finish();
+}
+
+// ---- Between requests ----
+
+server_connection::next server_connection::settle() {
+  if (writer_.broken() || !writer_.answered()) return next::close;
+  ++held_back_;
+  if (writer_.persistence() == persistence::close) {
+    // A client that said it was the last request sends no more, once its body is here.
+    bool no_more = body_.finished() && head_.persistence == persistence::close;
+    return no_more ? next::close : next::linger;
+  }
+  if (!body_.finished() && !drain_body()) return next::linger;
+  if (held_back_ >= core_.options.max_pipelined || wire_.out().size() >= most_held_back_bytes) {
+    if (!wire_.send()) return next::close;
+  }
+  return next::request;
+}
+
+bool server_connection::drain_body() {
+  std::array<std::byte, 4096> dropped;
+  std::uint64_t bytes = 0;
+  while (!body_.finished()) {
+    auto received = body_.read(dropped);
+    if (!received) return false;
+    bytes += *received;
+    if (bytes > core_.options.max_drained_bytes) return false;
+  }
+  return true;
+}
+
+bool server_connection::body_can_be_drained() const noexcept {
+  if (body_.finished()) return true;
+  // A client that waits for 100 Continue may send the body nevertheless, or may not: nobody can tell what comes next.
+  if (body_.failure() || continue_awaited_) return false;
+  return body_.framing() == framing::chunked || body_.remaining() <= core_.options.max_drained_bytes;
+}
+
+http::detail::persistence server_connection::persistence() noexcept {
+  const auto& options = core_.options;
+  bool last = options.max_requests_per_connection != 0 && requests_ >= options.max_requests_per_connection;
+  // relaxed: when it is seen late, await_first_bytes() sees it
+  if (last || core_.stopping.load(std::memory_order_relaxed) || !body_can_be_drained()) return persistence::close;
+  return head_.persistence;
+}
+
+result<void> server_connection::send(std::span<const std::span<const std::byte>> pieces) { return wire_.send(pieces); }
+
+std::string_view server_connection::date() noexcept { return date_.at(std::chrono::system_clock::now()); }
+
+result<std::size_t> server_connection::receive_body(std::span<std::byte> into) {
+  if (continue_awaited_ && !writer_.answered()) wire_.out().append("HTTP/1.1 100 Continue\r\n\r\n");
+  continue_awaited_ = false;
+  if (auto sent = writer_.streaming() ? writer_.flush() : wire_.send(); !sent) return std::unexpected{sent.error()};
+  auto began = now();
+  auto received = wire_.receive(into, body_deadline(began));
+  body_waited_ += now() - began;
+  if (received) body_received_ += *received;
+  return received;
+}
+
+time_point server_connection::body_deadline(time_point from) const noexcept {
+  const auto& options = core_.options;
+  auto idle = later(from, options.body_idle_timeout);
+  if (options.min_body_bytes_per_second == 0) return idle;
+  auto earned = std::chrono::seconds{body_received_ / options.min_body_bytes_per_second};
+  return std::min(idle, later(from, options.body_grace + earned - body_waited_));
+}
+
+}  // namespace weft::http::detail

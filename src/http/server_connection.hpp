@@ -1,0 +1,119 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <expected>
+#include <memory_resource>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <weft/http/request.hpp>
+#include <weft/http/request_observer.hpp>
+#include <weft/http/response.hpp>
+#include <weft/http/router.hpp>
+#include <weft/http/server_options.hpp>
+#include <weft/io/byte_stream.hpp>
+
+#include "http/connection_registry.hpp"
+#include "http/date.hpp"
+#include "http/framed_body.hpp"
+#include "http/head_scanner.hpp"
+#include "http/message_head.hpp"
+#include "http/response_writer.hpp"
+#include "http/wire.hpp"
+
+namespace weft::http::detail {
+
+/// What the connections of one server share.
+struct server_core {
+  server_core(router all_routes, server_options all_options)
+      : routes{std::move(all_routes)}, options{std::move(all_options)}, slow_routes(routes.routes().size()) {}
+
+  router routes;
+  server_options options;
+  std::atomic<bool> stopping{false};
+  connection_registry connections;
+  /// By route index: its handler has taken long, so answers that are held back are sent before it runs.
+  /// relaxed everywhere: a hint
+  std::vector<std::atomic<bool>> slow_routes;
+};
+
+// How one connection goes, from the server's side:
+//
+//   await_head --nothing came: timeout, end, stop--> close
+//     |   \----head refused: 400 408 414 431 ...---> linger
+//     v
+//   dispatch: guards, handler; the handler reads the body through receive_body(), which first sends what is held back,
+//     |       and 100 Continue when the client waits for it
+//     v
+//   settle: an answer for a handler that left none; the rest of the body read and dropped
+//     |----- the next request may follow: await_head
+//     \----- close, or linger when the client may still be sending
+//
+// One request that arrived whole costs one recv and one send. What is held back is sent before every recv, so that
+// answers to requests that arrived together leave together.
+
+/// Serves one connection.
+/// Thread: the one that calls run(); stop() reaches in through the registry only.
+class server_connection final : response_sink, body_source {
+ public:
+  server_connection(byte_stream& stream, server_core& core, std::string_view peer);
+  ~server_connection();
+
+  /// Until the connection ends. Closes the stream.
+  void run();
+
+  /// Answers with `why`, without having read anything, and closes.
+  void turn_away(const refusal& why);
+
+ private:
+  enum class next : std::uint8_t { request, close, linger };
+
+  [[nodiscard]] next serve_one();
+
+  /// The next request's head, consumed and pinned; or why it is refused; or nothing, to close without a word.
+  [[nodiscard]] std::expected<std::string_view, std::optional<refusal>> await_head();
+  [[nodiscard]] bool await_first_bytes();
+  [[nodiscard]] std::optional<refusal> judge_incomplete(std::string_view text, const head_scanner& scanner) const;
+  [[nodiscard]] next refuse(const refusal& why);
+
+  void dispatch();
+  [[nodiscard]] std::optional<refusal> fill_request(request& asked);
+  void answer(request& asked, observed_request& observed);
+  void run_handlers(request& asked, response& answer);
+  void call(const handler& handle, request& asked, response& answer);
+  void answer_unmatched(std::string_view allowed);
+  void complete_answer();
+  [[nodiscard]] next settle();
+  [[nodiscard]] bool drain_body();
+
+  result<void> send(std::span<const std::span<const std::byte>> pieces) override;
+  http::detail::persistence persistence() noexcept override;
+  std::string_view date() noexcept override;
+  result<std::size_t> receive_body(std::span<std::byte> into) override;
+  [[nodiscard]] time_point body_deadline(time_point from) const noexcept;
+  [[nodiscard]] bool body_can_be_drained() const noexcept;
+
+  server_core& core_;
+  std::string_view peer_;
+  live_connection live_;
+  wire wire_;
+  request_head head_;
+  framed_body body_{*this, wire_.input()};
+  response_writer writer_{*this, wire_.out()};
+  date_cache date_;
+  std::array<std::byte, 512> first_memory_;
+  std::pmr::monotonic_buffer_resource memory_{first_memory_.data(), first_memory_.size()};
+
+  std::uint64_t requests_ = 0;
+  time_point started_ = now();
+  std::size_t held_back_ = 0;        // answers in wire_.out()
+  bool continue_awaited_ = false;    // the client sends the body when it gets 100 Continue
+  duration body_waited_{};           // for the client, in this body
+  std::uint64_t body_received_ = 0;  // from the client, coding included, beyond what came with the head
+};
+
+}  // namespace weft::http::detail

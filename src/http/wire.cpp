@@ -1,0 +1,75 @@
+#include "http/wire.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <weft/task/task_state.hpp>
+
+namespace weft::http::detail {
+namespace {
+
+constexpr std::size_t batch_bytes = std::size_t{256} * 1024;
+constexpr std::size_t most_lingering_bytes = std::size_t{4} * 1024 * 1024;
+
+}  // namespace
+
+result<void> wire::send(std::span<const std::span<const std::byte>> pieces) {
+  std::array<std::span<const std::byte>, 4> batch;
+  std::size_t used = 0;
+  std::size_t bytes = 0;
+  auto add = [&](std::span<const std::byte> piece) -> result<void> {
+    while (!piece.empty()) {
+      auto taken = std::min(piece.size(), batch_bytes - bytes);
+      batch[used++] = piece.first(taken);
+      bytes += taken;
+      piece = piece.subspan(taken);
+      if (bytes < batch_bytes && used < batch.size()) continue;
+      if (auto sent = send_batch(std::span{batch}.first(used)); !sent) return sent;
+      used = bytes = 0;
+    }
+    return {};
+  };
+  if (auto sent = add(out_.bytes()); !sent) return sent;
+  for (auto piece : pieces) {
+    if (auto sent = add(piece); !sent) return sent;
+  }
+  auto sent = used > 0 ? send_batch(std::span{batch}.first(used)) : result<void>{};
+  out_.clear();
+  return sent;
+}
+
+result<void> wire::send_batch(std::span<const std::span<const std::byte>> batch) {
+  if (broken_) return failure(errc::closed);
+  deadline_scope limit{send_timeout_};
+  auto sent = batch.size() == 1 ? stream_.send_all(batch.front()) : stream_.send_all(batch);
+  broken_ = !sent;
+  return sent;
+}
+
+result<std::size_t> wire::receive(std::span<std::byte> into, time_point deadline) {
+  if (!out_.empty()) {
+    if (auto sent = send(); !sent) return std::unexpected{sent.error()};
+  }
+  deadline_scope limit{deadline};
+  return stream_.recv(into);
+}
+
+result<void> wire::receive_more(std::size_t bytes, time_point deadline) {
+  auto received = receive(input_.make_room(bytes), deadline);
+  if (!received) return std::unexpected{received.error()};
+  input_.received(*received);
+  return {};
+}
+
+void wire::linger(duration patience) {
+  if (!send() || !stream_.shutdown_send()) return;
+  deadline_scope limit{patience};
+  std::array<std::byte, 4096> dropped;
+  for (std::size_t bytes = 0; bytes < most_lingering_bytes;) {
+    auto received = stream_.recv(dropped);
+    if (!received) return;
+    bytes += *received;
+  }
+}
+
+}  // namespace weft::http::detail

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include <weft/base/clock.hpp>
+#include <weft/base/result.hpp>
+#include <weft/io/byte_stream.hpp>
+
+#include "http/input_buffer.hpp"
+#include "http/output_buffer.hpp"
+
+namespace weft::http::detail {
+
+/// One end of a connection: its stream, with what was received and not yet consumed, and what is to be sent.
+/// Thread: the connection's.
+class wire {
+ public:
+  wire(byte_stream& stream, duration send_timeout) noexcept : stream_{stream}, send_timeout_{send_timeout} {}
+
+  [[nodiscard]] input_buffer& input() noexcept { return input_; }
+  [[nodiscard]] output_buffer& out() noexcept { return out_; }
+
+  /// Sends out() and `pieces` behind it, as one write where they fit one. The peer has send_timeout for each 256 KiB.
+  /// Once it has failed the connection is only good for close().
+  [[nodiscard]] result<void> send(std::span<const std::span<const std::byte>> pieces = {});
+
+  /// At least one byte, past the input buffer; sends out() first.
+  [[nodiscard]] result<std::size_t> receive(std::span<std::byte> into, time_point deadline);
+
+  /// At least one byte more in the input buffer, which has room for `bytes`.
+  [[nodiscard]] result<void> receive_more(std::size_t bytes, time_point deadline);
+
+  /// Ends the connection so that the peer gets to read what was sent: a peer that is still sending would otherwise be
+  /// reset, and lose it. Reads and drops until the peer has finished, at most for `patience` and a few megabytes.
+  void linger(duration patience);
+
+  void close() noexcept { stream_.close(); }
+
+ private:
+  [[nodiscard]] result<void> send_batch(std::span<const std::span<const std::byte>> batch);
+
+  byte_stream& stream_;
+  duration send_timeout_;
+  input_buffer input_;
+  output_buffer out_;
+  bool broken_ = false;  // a send failed: nothing sent later would make sense to the peer
+};
+
+}  // namespace weft::http::detail
