@@ -18,6 +18,7 @@
 #include <weft/http/url.hpp>
 #include <weft/io/byte_stream.hpp>
 #include <weft/io/endpoint.hpp>
+#include <weft/io/file.hpp>
 #include <weft/io/file_call.hpp>
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
