@@ -20,6 +20,8 @@
 #include <weft/io/endpoint.hpp>
 #include <weft/io/file.hpp>
 #include <weft/io/file_call.hpp>
+#include <weft/io/file.hpp>
+#include <weft/io/resolve.hpp>
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
 #include <weft/observe/format.hpp>

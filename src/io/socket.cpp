@@ -36,6 +36,14 @@ endpoint socket_address::to_endpoint() const noexcept {
   return {bytes, ntohs(storage_.ipv4.sin_port)};
 }
 
+std::optional<endpoint> socket_address::from(const sockaddr& address) noexcept {
+  if (address.sa_family != AF_INET && address.sa_family != AF_INET6) return std::nullopt;
+  socket_address copy;
+  auto size = address.sa_family == AF_INET ? sizeof copy.storage_.ipv4 : sizeof copy.storage_.ipv6;
+  std::memcpy(&copy.storage_, &address, size);
+  return copy.to_endpoint();
+}
+
 result<int> make_tcp_socket(const endpoint& address) {
   int family = address.is_ipv6() ? AF_INET6 : AF_INET;
   int number = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);

@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <optional>
+
 #include <weft/base/result.hpp>
 #include <weft/io/endpoint.hpp>
 
@@ -15,6 +17,9 @@ class socket_address {
   explicit socket_address(const endpoint& from) noexcept;
 
   [[nodiscard]] endpoint to_endpoint() const noexcept;
+
+  /// What somebody else's address says; empty when it is of another family.
+  [[nodiscard]] static std::optional<endpoint> from(const sockaddr& address) noexcept;
 
   [[nodiscard]] sockaddr* data() noexcept { return &storage_.any; }
   [[nodiscard]] socklen_t* size() noexcept { return &size_; }

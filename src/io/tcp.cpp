@@ -1,3 +1,4 @@
+#include <weft/io/resolve.hpp>
 #include <weft/io/tcp.hpp>
 
 #include <algorithm>
@@ -137,6 +138,21 @@ bool tcp_stream::connect_operation::fail_with(std::error_code error) {
 tcp_stream::connect_operation tcp_stream::async_connect(const endpoint& peer) { return connect_operation{peer}; }
 
 result<tcp_stream> tcp_stream::connect(const endpoint& peer) { return await(async_connect(peer)); }
+
+result<tcp_stream> tcp_stream::connect(std::string_view host, std::uint16_t port) {
+  return await(async_connect(std::string{host}, port));
+}
+
+task<result<tcp_stream>> tcp_stream::async_connect(std::string host, std::uint16_t port) {
+  auto peers = co_await async_resolve(std::move(host), port);
+  if (!peers) co_return std::unexpected{peers.error()};
+  auto outcome = result<tcp_stream>{failure(errc::unavailable)};
+  for (const auto& peer : *peers) {
+    outcome = co_await async_connect(peer);
+    if (outcome || outcome.error() == errc::cancelled || outcome.error() == errc::timed_out) break;
+  }
+  co_return outcome;
+}
 
 result<void> tcp_stream::shutdown_send() {
   descriptor_use use{socket_.get()};

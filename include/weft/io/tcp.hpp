@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include <weft/io/descriptor.hpp>
 #include <weft/io/endpoint.hpp>
 #include <weft/task/operation.hpp>
+#include <weft/task/task.hpp>
 
 namespace weft {
 
@@ -92,6 +94,7 @@ class tcp_stream final : public byte_stream {
   [[nodiscard]] static result<tcp_stream> connect(std::string_view host, std::uint16_t port);
 
   [[nodiscard]] static connect_operation async_connect(const endpoint& peer);
+  [[nodiscard]] static task<result<tcp_stream>> async_connect(std::string host, std::uint16_t port);
 
   [[nodiscard]] result<std::size_t> recv(std::span<std::byte> into) override { return await(async_recv(into)); }
   [[nodiscard]] recv_operation async_recv(std::span<std::byte> into) noexcept { return {socket_.get(), into}; }
