@@ -8,6 +8,8 @@
 #include <weft/base/clock.hpp>
 #include <weft/observe/recorder.hpp>
 
+#include "task/task_fixture.hpp"
+
 namespace weft::observe {
 namespace {
 
@@ -175,14 +177,68 @@ TEST(span, records_the_time_from_its_making_to_its_close) {
   recorder recorder;
   auto& route = recorder.add_route("GET", "/");
   span span{recorder};
-  span.waits().add(wait_kind::timer, 100ms);
   clock.advance_to(now() + 120ms);
   span.close(route, 200);
   clock.advance_to(now() + 1h);
   auto figures = route.snapshot();
   EXPECT_EQ(figures.latency_sum, 120ms);
-  EXPECT_EQ(figures.time.running, 20ms);
-  EXPECT_EQ(waiting_for(figures, wait_kind::timer), 100ms);
+  EXPECT_EQ(figures.time.running, 120ms);
+}
+
+class spans_of_tasks : public weft::testing::runtime_test {
+ protected:
+  recorder recorder_;
+  route_statistics& route_ = recorder_.add_route("GET", "/");
+
+  /// Timers are late by less than a tick of their wheel.
+  static bool slept(nanoseconds time, nanoseconds wanted) { return time >= wanted && time < wanted + 5ms; }
+};
+WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(spans_of_tasks);
+
+TEST_P(spans_of_tasks, count_the_waits_of_a_virtual_thread_and_only_while_they_live) {
+  run([&] {
+    sleep(1s);
+    {
+      span request{recorder_};
+      sleep(100ms);
+      request.close(route_, 200);
+    }
+    sleep(1s);
+  });
+  auto figures = route_.snapshot();
+  EXPECT_TRUE(slept(waiting_for(figures, wait_kind::timer), 100ms));
+  EXPECT_EQ(figures.latency_sum, waiting_for(figures, wait_kind::timer));
+  EXPECT_EQ(figures.time.running, 0ms);
+  EXPECT_EQ(figures.time.verdict(), verdict::io_bound);
+}
+
+TEST_P(spans_of_tasks, count_the_waits_of_a_coroutine) {
+  run([&] {
+    spawn([&]() -> task<void> {
+      span request{recorder_};
+      EXPECT_TRUE((co_await async_sleep(100ms)).has_value());
+      request.close(route_, 200);
+    }).join();
+  });
+  EXPECT_TRUE(slept(waiting_for(route_.snapshot(), wait_kind::timer), 100ms));
+}
+
+TEST_P(spans_of_tasks, keep_the_waits_of_requests_that_wait_at_the_same_time_apart) {
+  auto& slow = recorder_.add_route("GET", "/slow");
+  run([&] {
+    auto serve = [&](route_statistics& route, duration wait) {
+      span request{recorder_};
+      sleep(wait);
+      request.close(route, 200);
+    };
+    scope requests;
+    for (int i = 0; i < 10; ++i) {
+      requests.spawn([&] { serve(route_, 10ms); });
+      requests.spawn([&] { serve(slow, 1s); });
+    }
+  });
+  EXPECT_TRUE(slept(waiting_for(route_.snapshot(), wait_kind::timer), 10 * 10ms));
+  EXPECT_TRUE(slept(waiting_for(slow.snapshot(), wait_kind::timer), 10 * 1s));
 }
 
 TEST(span, is_in_flight_until_it_is_closed_or_abandoned) {

@@ -8,6 +8,7 @@
 #include <weft/base/clock.hpp>
 #include <weft/observe/figures.hpp>
 #include <weft/observe/route_statistics.hpp>
+#include <weft/task/task_state.hpp>
 
 namespace weft::observe {
 
@@ -42,13 +43,15 @@ class recorder {
   std::unique_ptr<state> state_;
 };
 
-/// One request, from this object's making to close(). Opened before it is known which route the request is for.
+/// One request, from this object's making to close(). Opened before it is known which route the request is for. While
+/// it lives, the waits of the task that made it count as the request's (those of tasks it spawns do not: waiting for
+/// them does).
 ///
 ///     observe::span span{recorder};
 ///     ... read, route, answer ...
 ///     span.close(route, 200);
 ///
-/// Thread: the task that made it.
+/// Thread: the task, or plain OS thread, that made it.
 class span {
  public:
   explicit span(recorder& owner) noexcept;
@@ -61,12 +64,13 @@ class span {
   void close(route_statistics& route, int status) noexcept;
 
   /// What the request has waited for so far.
-  [[nodiscard]] accounting& waits() noexcept { return waits_; }
+  [[nodiscard]] const accounting& waits() const noexcept { return waits_; }
 
  private:
   recorder& owner_;
   time_point began_;
   accounting waits_;
+  accounting_scope installed_{waits_};
   bool closed_ = false;
 };
 
