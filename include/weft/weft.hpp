@@ -10,6 +10,7 @@
 #include <weft/base/random.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/http/client.hpp>
 #include <weft/http/error.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/request_observer.hpp>
