@@ -11,8 +11,9 @@ ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LA
 sources = git ls-files --cached --others --exclude-standard
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test asan tsan debug format format-check tidy clean \
-  dependencies dependencies-test dependencies-sanitizers dependencies-lint
+.PHONY: help run build test bench asan tsan debug format format-check tidy clean \
+  dependencies dependencies-test dependencies-sanitizers \
+  dependencies-lint dependencies-benchmarks
 
 ## Run
 
@@ -47,6 +48,11 @@ tsan: dependencies-sanitizers ## The tests under ThreadSanitizer
 	$(call build,tsan)
 	$(call ctest,tsan)
 
+bench: dependencies-benchmarks ## Build and run the benchmarks; BENCH=regex for some, BENCH_ARGS for Google Benchmark
+	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
+	$(call build,release,--target benchmarks)
+	@scripts/run-benchmarks build/release "$(BENCH)" $(BENCH_ARGS)
+
 ## Look after the code
 
 format: dependencies-lint ## Format every C++ file in place
@@ -78,6 +84,8 @@ dependencies-test:
 	@scripts/install-dependencies --browser
 dependencies-sanitizers:
 	@scripts/install-dependencies --sanitizers
+dependencies-benchmarks:
+	@scripts/install-dependencies --benchmarks
 dependencies-lint:
 	@scripts/install-dependencies --lint
 
