@@ -19,18 +19,18 @@ namespace gallery {
 /// What the database knows of a photo.
 struct photo_record {
   photo_id id;
-  std::string sha256;  ///< of the original, in hexadecimal
+  std::string sha256 = {};  ///< of the original, in hexadecimal
   image_type type = image_type::jpeg;
-  dimensions size;  ///< upright
+  dimensions size = {};  ///< upright
   std::uint64_t bytes = 0;
   std::int64_t created_us = 0;  ///< since 1970, UTC
-  std::string verdict;          ///< the moderator's
+  std::string verdict = {};     ///< the moderator's
 };
 
 /// Photos in the order of their insertion, newest first.
 struct photo_page {
-  std::vector<photo_record> photos;
-  std::string next;  ///< the cursor of the page that follows; empty on the last one
+  std::vector<photo_record> photos = {};
+  std::string next = {};  ///< the cursor of the page that follows; empty on the last one
 };
 
 /// What can be done to the catalogue.

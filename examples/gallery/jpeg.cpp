@@ -159,7 +159,7 @@ constexpr int decode_flags = TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
 
 outcome<picture> decode_planes(tjhandle codec, std::span<const std::byte> photo, const jpeg_header& header,
                                dimensions size) {
-  picture result{.width = size.width, .height = size.height, .planes = {}};
+  picture result{.width = size.width, .height = size.height};
   result.chroma_divisor_x = static_cast<unsigned>(tjMCUWidth[header.subsampling] / 8);
   result.chroma_divisor_y = static_cast<unsigned>(tjMCUHeight[header.subsampling] / 8);
   std::array<unsigned char*, 3> rows{};

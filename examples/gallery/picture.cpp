@@ -141,7 +141,7 @@ dimensions fit(dimensions original, unsigned longest) noexcept {
 }
 
 picture resample(const picture& source, dimensions target) {
-  picture result{.width = target.width, .height = target.height, .planes = {}};
+  picture result{.width = target.width, .height = target.height};
   result.planes.push_back(resample_plane(source.planes[0], source.width, source.height, target));
   if (source.planes.size() == 1) return result;
 
@@ -173,7 +173,7 @@ picture resample(const interleaved& source, dimensions target) {
   row_splitter splitter{
       source, {plane(source.width, kept), plane(source.width, kept), plane(source.width, kept)}, mask};
 
-  picture result{.width = target.width, .height = target.height, .planes = {}};
+  picture result{.width = target.width, .height = target.height};
   zimg_image_buffer_const input{};
   input.version = ZIMG_API_VERSION;
   zimg_image_buffer output{};

@@ -46,7 +46,7 @@ struct picture {
   unsigned height = 0;
   unsigned chroma_divisor_x = 1;  ///< luma samples per chroma sample in a row: 1, 2 or 4
   unsigned chroma_divisor_y = 1;
-  std::vector<plane> planes;  ///< one or three
+  std::vector<plane> planes = {};  ///< one or three
 };
 
 /// Pixels as PNG decoders deliver them: red, green, blue and, with four channels, straight alpha.

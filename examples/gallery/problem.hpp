@@ -7,9 +7,9 @@ namespace gallery {
 
 /// Why a request was not served: what the client is told, in JSON, with this status.
 struct problem {
-  int status = 500;     ///< the HTTP status
-  std::string code;     ///< a stable word that programs can compare
-  std::string message;  ///< a sentence for people: what is wrong and what to do
+  int status = 500;          ///< the HTTP status
+  std::string code = {};     ///< a stable word that programs can compare
+  std::string message = {};  ///< a sentence for people: what is wrong and what to do
 };
 
 template <class T>

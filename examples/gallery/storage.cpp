@@ -13,6 +13,9 @@
 
 #include <fmt/format.h>
 
+#include <weft/io/file.hpp>
+#include <weft/task/task_state.hpp>
+
 namespace gallery {
 namespace {
 
@@ -40,11 +43,6 @@ std::optional<file_name> parse_file_name(std::string_view text) {
 
 std::filesystem::path unfinished(std::filesystem::path path) { return path += unfinished_suffix; }
 
-weft::result<void> rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0) return {};
-  return weft::failure_from_errno(errno);
-}
-
 startup_failure cannot_write(const std::filesystem::path& folder, const std::error_code& why) {
   return {fmt::format("cannot write to the data folder {}: {}", folder.string(), why.message())};
 }
@@ -58,7 +56,7 @@ std::error_code create_folders(const std::filesystem::path& folder) {
   }
   for (const auto& each : {photos, folder}) {
     if (failed) break;
-    if (const auto synchronised = synchronise_directory(each); !synchronised) failed = synchronised.error();
+    if (const auto synchronised = weft::sync_directory(each); !synchronised) failed = synchronised.error();
   }
   return failed;
 }
@@ -76,7 +74,7 @@ std::string_view name(part which) noexcept {
 
 startup<storage> storage::open(const std::filesystem::path& folder) {
   if (const auto failed = create_folders(folder)) return std::unexpected(cannot_write(folder, failed));
-  descriptor lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  folder_lock lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (lock.number() < 0) return std::unexpected(cannot_write(folder, {errno, std::system_category()}));
   if (::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
     return std::unexpected(startup_failure{
@@ -86,7 +84,11 @@ startup<storage> storage::open(const std::filesystem::path& folder) {
   return storage(folder, std::move(lock));
 }
 
-storage::storage(std::filesystem::path folder, descriptor lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
+storage::folder_lock::~folder_lock() {
+  if (number_ >= 0) ::close(number_);
+}
+
+storage::storage(std::filesystem::path folder, folder_lock lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
 
 std::filesystem::path storage::folder_of(const photo_id& photo) const {
   return folder_ / "photos" / photo.text().substr(0, shard_digits);
@@ -99,26 +101,28 @@ std::filesystem::path storage::path_of(const photo_id& photo, part which) const 
 weft::result<void> storage::put(const photo_id& photo, std::span<const piece> pieces) const {
   weft::result<void> stored;
   for (const piece& each : pieces) {
-    stored = create_durably(unfinished(path_of(photo, each.which)), each.contents, readable_by::owner);
+    stored = create_durably(unfinished(path_of(photo, each.which)), each.contents);
     if (!stored) break;
   }
   for (const piece& each : pieces) {
     if (!stored) break;
     const auto path = path_of(photo, each.which);
-    stored = rename_file(unfinished(path), path);
+    stored = weft::rename_file(unfinished(path), path);
   }
-  if (stored) stored = synchronise_directory(folder_of(photo));
+  if (stored) stored = weft::sync_directory(folder_of(photo));
   if (!stored) remove(photo);
   return stored;
 }
 
 weft::result<bytes> storage::get(const photo_id& photo, part which) const { return read_whole(path_of(photo, which)); }
 
-void storage::remove(const photo_id& photo) const noexcept {
+void storage::remove(const photo_id& photo) const {
+  const weft::cancellation_shield also_when_cancelled;
   for (const part which : all_parts) {
     const auto path = path_of(photo, which);
-    ::unlink(path.c_str());
-    ::unlink(unfinished(path).c_str());
+    // One that stays, for whatever reason, is deleted at the next start.
+    static_cast<void>(weft::remove_file(path));
+    static_cast<void>(weft::remove_file(unfinished(path)));
   }
 }
 

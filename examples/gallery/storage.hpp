@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <weft/base/result.hpp>
@@ -41,6 +42,7 @@ struct piece {
 /// recover() deletes; never a row without its files.
 ///
 /// Thread: any, for every member but recover(), at the same time, as long as each is given another photo.
+/// Parks, but for open() and recover(). Cancel: put() leaves nothing.
 class storage {
  public:
   /// Makes the folder ready and takes its lock.
@@ -48,7 +50,7 @@ class storage {
 
   [[nodiscard]] weft::result<void> put(const photo_id& photo, std::span<const piece> pieces) const;
   [[nodiscard]] weft::result<bytes> get(const photo_id& photo, part which) const;
-  void remove(const photo_id& photo) const noexcept;
+  void remove(const photo_id& photo) const;
 
   struct recovery {
     std::size_t deleted_files = 0;     ///< of photos that were being added or removed when the last run ended
@@ -62,12 +64,25 @@ class storage {
   [[nodiscard]] std::filesystem::path access_log_file() const { return folder_ / "access.log"; }
 
  private:
-  storage(std::filesystem::path folder, descriptor lock);
+  /// A locked file's descriptor.
+  class folder_lock {
+   public:
+    explicit folder_lock(int number) noexcept : number_(number) {}
+    folder_lock(folder_lock&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    folder_lock& operator=(folder_lock&&) = delete;
+    ~folder_lock();
+    [[nodiscard]] int number() const noexcept { return number_; }
+
+   private:
+    int number_;
+  };
+
+  storage(std::filesystem::path folder, folder_lock lock);
   [[nodiscard]] std::filesystem::path folder_of(const photo_id& photo) const;
   [[nodiscard]] std::filesystem::path path_of(const photo_id& photo, part which) const;
 
   std::filesystem::path folder_;
-  descriptor lock_;
+  folder_lock lock_;
 };
 
 }  // namespace gallery

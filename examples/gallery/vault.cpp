@@ -15,6 +15,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <weft/io/file.hpp>
+
 namespace gallery {
 namespace {
 
@@ -73,11 +75,11 @@ std::optional<vault::key> parse_key(std::span<const std::byte> file) {
 weft::result<void> create_atomically(const std::filesystem::path& path, std::span<const std::byte> contents) {
   const auto temporary = path.parent_path() / fmt::format("{}.{}.part", path.filename().string(), ::getpid());
   ::unlink(temporary.c_str());
-  if (auto created = create_durably(temporary, contents, readable_by::owner); !created) return created;
+  if (auto created = create_durably(temporary, contents); !created) return created;
   const int failed = ::link(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
   ::unlink(temporary.c_str());
   if (failed != 0) return weft::failure_from_errno(failed);
-  return synchronise_directory(path.has_parent_path() ? path.parent_path() : ".");
+  return weft::sync_directory(path.has_parent_path() ? path.parent_path() : ".");
 }
 
 startup_failure cannot(std::string_view what, const std::filesystem::path& path, const std::error_code& why) {

@@ -1,0 +1,95 @@
+#include "shared_catalogue.hpp"
+
+#include <utility>
+
+#include <weft/task/offload.hpp>
+#include <weft/task/task_state.hpp>
+
+namespace gallery {
+namespace {
+
+/// More than this in one transaction makes the first of them wait too long.
+constexpr std::size_t most_in_one_commit = 256;
+
+problem shutting_down() { return {503, "shutting_down", "the gallery is being stopped: try again when it is back"}; }
+
+}  // namespace
+
+shared_catalogue::shared_catalogue(const std::filesystem::path& file, std::size_t readers)
+    : writer_(file),
+      orders_(most_in_one_commit),
+      idle_readers_(readers),
+      committing_("catalogue writer", [this] { commit_orders(); }) {
+  for (std::size_t index = 0; index < readers; ++index) {
+    readers_.push_back(std::make_unique<catalogue_reader>(file));
+    static_cast<void>(idle_readers_.try_send(readers_.back().get()));  // there is room for all of them
+  }
+}
+
+shared_catalogue::~shared_catalogue() {
+  orders_.close();
+  committing_.join();
+}
+
+outcome<applied> shared_catalogue::apply(change wanted) {
+  const auto handed_over = std::make_shared<order>(std::move(wanted));
+  if (!orders_.send(handed_over)) return std::unexpected(shutting_down());
+  // From here on the change is going to be made: whoever asked must know.
+  const weft::cancellation_shield until_done;
+  auto done = handed_over->done.recv();
+  if (!done) return std::unexpected(shutting_down());
+  return std::move(*done);
+}
+
+void shared_catalogue::commit_orders() {
+  std::vector<std::shared_ptr<order>> batch;
+  while (auto first = orders_.recv()) {
+    batch.push_back(std::move(*first));
+    while (batch.size() < most_in_one_commit) {
+      auto next = orders_.try_recv();
+      if (!next) break;
+      batch.push_back(std::move(*next));
+    }
+    commit(batch);
+    batch.clear();
+  }
+}
+
+void shared_catalogue::commit(std::span<const std::shared_ptr<order>> batch) {
+  std::vector<change> changes;
+  changes.reserve(batch.size());
+  for (const auto& each : batch) changes.push_back(each->wanted);
+  auto results = weft::blocking([&] { return writer_.apply(changes); });
+  if (!results && batch.size() > 1) {
+    // One of them may be to blame for all: each alone, so that the others are made.
+    for (std::size_t index = 0; index < batch.size(); ++index) commit(batch.subspan(index, 1));
+    return;
+  }
+  for (std::size_t index = 0; index < batch.size(); ++index) {
+    auto answer = results ? outcome<applied>(std::move((*results)[index])) : std::unexpected(results.error());
+    static_cast<void>(batch[index]->done.try_send(std::move(answer)));  // there is room for the one answer
+  }
+}
+
+template <class Query>
+auto shared_catalogue::with_reader(Query query) -> decltype(query(std::declval<catalogue_reader&>())) {
+  const auto reader = idle_readers_.recv();
+  if (!reader) return std::unexpected(shutting_down());
+  auto result = weft::blocking([&] { return query(**reader); });
+  static_cast<void>(idle_readers_.try_send(*reader));  // there is room: it was taken from there
+  return result;
+}
+
+outcome<std::optional<photo_record>> shared_catalogue::find(const photo_id& id) {
+  return with_reader([&](catalogue_reader& reader) { return reader.find(id); });
+}
+
+outcome<std::optional<photo_record>> shared_catalogue::find_by_contents(std::string_view sha256) {
+  return with_reader([&](catalogue_reader& reader) { return reader.find_by_contents(sha256); });
+}
+
+outcome<photo_page> shared_catalogue::page(std::string_view cursor, unsigned size) {
+  return with_reader([&](catalogue_reader& reader) { return reader.page(cursor, size); });
+}
+
+}  // namespace gallery
