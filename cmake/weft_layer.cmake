@@ -44,11 +44,12 @@ function(weft_warnings target)
   endif()
 endfunction()
 
-# weft_test(<layer> <name> [LIBRARIES <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
+# weft_test(<layer> <name> [LIBRARIES <target>...] [TIMEOUT <seconds>])
 #
-# tests/<layer>/<name>.cpp becomes the GoogleTest program <layer>_<name>, each case a ctest.
+# tests/<layer>/<name>.cpp becomes the GoogleTest program <layer>_<name>, each case a ctest with the label <layer>. The
+# target <layer>_tests builds all of a layer's.
 function(weft_test layer name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -58,6 +59,11 @@ function(weft_test layer name)
   target_link_libraries(${target} PRIVATE weft::${layer} ${arg_LIBRARIES} GTest::gtest_main)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   weft_warnings(${target})
-  gtest_discover_tests(${target} TEST_PREFIX "${layer}." DISCOVERY_MODE PRE_TEST
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${layer};${arg_LABELS}")
+  # A loaded machine may take long to start a program that carries a sanitizer.
+  gtest_discover_tests(${target} TEST_PREFIX "${layer}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${layer})
+  if(NOT TARGET ${layer}_tests)
+    add_custom_target(${layer}_tests)
+  endif()
+  add_dependencies(${layer}_tests ${target})
 endfunction()
