@@ -3,7 +3,8 @@
 namespace weft::http::detail {
 
 void connection_registry::close_resting() {
-  for_each([](live_connection& connection) {
+  std::scoped_lock guard{lock_};
+  connections_.for_each([](live_connection& connection) {
     auto seen = live_connection::state::resting;
     // seq_cst: see live_connection::rest()
     if (connection.state_.compare_exchange_strong(seen, live_connection::state::closing, std::memory_order_seq_cst)) {
@@ -13,7 +14,8 @@ void connection_registry::close_resting() {
 }
 
 void connection_registry::close_all() {
-  for_each([](live_connection& connection) { connection.stream_.close(); });
+  std::scoped_lock guard{lock_};
+  connections_.for_each([](live_connection& connection) { connection.stream_.close(); });
 }
 
 }  // namespace weft::http::detail

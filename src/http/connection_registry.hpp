@@ -71,16 +71,6 @@ class connection_registry {
   void close_all();
 
  private:
-  template <class F>
-  void for_each(F f) {
-    std::scoped_lock guard{lock_};
-    for (auto left = count_; left > 0; --left) {
-      auto* connection = connections_.pop_front();
-      connections_.push_back(*connection);
-      f(*connection);
-    }
-  }
-
   // Guards all below; whoever is in it cannot be destroyed meanwhile. Held for system calls that do not wait.
   mutable std::mutex lock_;
   base::intrusive_list<live_connection> connections_;

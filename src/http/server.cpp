@@ -2,19 +2,12 @@
 
 #include <utility>
 
+#include <weft/task/scope.hpp>
+
+#include "http/accept_loop.hpp"
 #include "http/server_connection.hpp"
 
 namespace weft::http {
-namespace detail {
-
-struct server_state {
-  server_state(router routes, server_options options) : core{std::move(routes), std::move(options)} {}
-
-  server_core core;
-};
-
-}  // namespace detail
-
 namespace {
 
 router only(handler answer) {
@@ -23,7 +16,33 @@ router only(handler answer) {
   return routes;
 }
 
+result<void> accept_and_drain(detail::server_state& state, tcp_listener& listener, const connection_executor& execute,
+                              const std::function<void()>& give_up) {
+  auto loop = std::make_shared<detail::accept_loop>(state, listener, execute);
+  struct drain_at_end {
+    detail::accept_loop& loop;
+    const std::function<void()>& give_up;
+    ~drain_at_end() { loop.drain(give_up); }
+  } drainer{*loop, give_up};
+  return loop->run();
+}
+
 }  // namespace
+
+connection_job::connection_job(std::unique_ptr<detail::accepted_connection> connection) noexcept
+    : connection_{std::move(connection)} {}
+connection_job::connection_job(connection_job&&) noexcept = default;
+connection_job& connection_job::operator=(connection_job&&) noexcept = default;
+connection_job::~connection_job() = default;
+
+void connection_job::operator()() noexcept {
+  auto connection = std::move(connection_);
+  try {
+    connection->run();
+  } catch (...) {
+    // Handlers' exceptions never get here: the memory for the connection ran out, or a hook threw. It is closed.
+  }
+}
 
 server::server(router routes, server_options options)
     : state_{std::make_unique<detail::server_state>(std::move(routes), std::move(options))} {}
@@ -32,16 +51,22 @@ server::server(handler answer, server_options options) : server{only(std::move(a
 
 server::~server() = default;
 
+result<void> server::serve(tcp_listener& listener) {
+  scope connections;
+  auto execute = [&](connection_job job) { connections.spawn({.name = "http connection"}, std::move(job)); };
+  return accept_and_drain(*state_, listener, execute, [&] { connections.cancel(); });
+}
+
+result<void> server::serve(tcp_listener& listener, const connection_executor& run) {
+  return accept_and_drain(*state_, listener, run, [] {});
+}
+
 void server::serve_connection(byte_stream& stream, std::string_view peer) {
   detail::server_connection connection{stream, state_->core, peer};
   connection.run();
 }
 
-void server::stop() noexcept {
-  // seq_cst: see live_connection::rest()
-  state_->core.stopping.store(true, std::memory_order_seq_cst);
-  state_->core.connections.close_resting();
-}
+void server::stop() noexcept { state_->stop(); }
 
 std::size_t server::connections() const noexcept { return state_->core.connections.size(); }
 

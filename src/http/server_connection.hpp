@@ -23,23 +23,10 @@
 #include "http/head_scanner.hpp"
 #include "http/message_head.hpp"
 #include "http/response_writer.hpp"
+#include "http/server_core.hpp"
 #include "http/wire.hpp"
 
 namespace weft::http::detail {
-
-/// What the connections of one server share.
-struct server_core {
-  server_core(router all_routes, server_options all_options)
-      : routes{std::move(all_routes)}, options{std::move(all_options)}, slow_routes(routes.routes().size()) {}
-
-  router routes;
-  server_options options;
-  std::atomic<bool> stopping{false};
-  connection_registry connections;
-  /// By route index: its handler has taken long, so answers that are held back are sent before it runs.
-  /// relaxed everywhere: a hint
-  std::vector<std::atomic<bool>> slow_routes;
-};
 
 // How one connection goes, from the server's side:
 //

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/random.hpp>
 #include <weft/base/result.hpp>
@@ -20,6 +22,9 @@ TEST(intrusive_list, pops_in_the_order_of_pushing_and_removes_from_the_middle) {
   list.push_back(three);
   base::intrusive_list<element>::remove(two);
   EXPECT_FALSE(two.is_linked());
+  std::vector<int> seen;
+  list.for_each([&](element& each) { seen.push_back(each.value); });
+  EXPECT_EQ(seen, (std::vector{1, 3}));
   EXPECT_EQ(list.pop_front()->value, 1);
   EXPECT_EQ(list.pop_front()->value, 3);
   EXPECT_EQ(list.pop_front(), nullptr);

@@ -18,7 +18,7 @@ struct list_hook {
   [[nodiscard]] bool is_linked() const noexcept { return next != nullptr; }
 };
 
-/// A doubly linked list that allocates nothing: the elements carry the links. All members are O(1).
+/// A doubly linked list that allocates nothing: the elements carry the links. All members are O(1) but for_each().
 /// Thread: one at a time; the owner brings the lock.
 /// Lifetime: an element is unlinked before it is destroyed.
 template <class T>
@@ -62,6 +62,12 @@ class intrusive_list {
     T* first = front();
     if (first) remove(*first);
     return first;
+  }
+
+  /// Calls `f` with each element, the oldest first. `f` does not change the list. O(n).
+  template <class F>
+  void for_each(F f) {
+    for (auto* hook = head_.next; hook != &head_; hook = hook->next) f(*static_cast<T*>(hook));
   }
 
   /// Takes `element` out of whichever list it is in.

@@ -1,0 +1,427 @@
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <weft/http/request.hpp>
+#include <weft/http/response.hpp>
+#include <weft/http/server.hpp>
+#include <weft/io/tcp.hpp>
+#include <weft/sync/semaphore.hpp>
+
+#include "http/answers.hpp"
+#include "io/io_fixture.hpp"
+
+// The server over real sockets: accepting, limits on connections, stopping, and the ways to run connections.
+namespace weft::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+const std::string get_hello = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A client that writes the protocol by hand.
+class raw_client {
+ public:
+  explicit raw_client(const endpoint& server) : stream_{tcp_stream::connect(server).value()} {}
+
+  void send(std::string_view bytes) { EXPECT_TRUE(stream_.send_all(std::as_bytes(std::span{bytes}))); }
+
+  /// The next answer; status 0 when the connection ends instead.
+  test::answer answer() {
+    for (;;) {
+      auto head_end = received_.find("\r\n\r\n");
+      if (head_end != std::string::npos) {
+        auto length_at = received_.find("Content-Length: ");
+        auto length = length_at < head_end ? std::stoul(received_.substr(length_at + 16)) : 0;
+        if (received_.size() >= head_end + 4 + length) {
+          std::string_view text = received_;
+          auto parsed = test::take_answer(text);
+          received_.erase(0, received_.size() - text.size());
+          return parsed;
+        }
+      }
+      std::array<std::byte, 4096> buffer;
+      auto got = stream_.recv(buffer);
+      if (!got) return {};
+      received_.append(reinterpret_cast<const char*>(buffer.data()), *got);
+    }
+  }
+
+  test::answer ask(std::string_view bytes) {
+    send(bytes);
+    return answer();
+  }
+
+ private:
+  tcp_stream stream_;
+  std::string received_;
+};
+
+router hello_routes() {
+  router routes;
+  routes.get("/hello", [](request&, response& answer) { answer.text("Hello world!"); });
+  routes.post("/echo", [](request& asked, response& answer) { answer.text(asked.body().read_all().value()); });
+  return routes;
+}
+
+tcp_listener bind_somewhere() { return tcp_listener::bind("127.0.0.1:0").value(); }
+
+class http_server : public weft::testing::io_test {};
+WEFT_ON_EVERY_REACTOR(http_server);
+
+TEST_P(http_server, serves_many_connections_until_it_is_stopped) {
+  run([] {
+    auto listener = bind_somewhere();
+    server tested{hello_routes()};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    scope clients;
+    for (int client = 0; client < 20; ++client) {
+      clients.spawn([&, client] {
+        raw_client mine{listener.local()};
+        for (int i = 0; i < 20; ++i) {
+          EXPECT_EQ(mine.ask(get_hello).body, "Hello world!");
+          auto body = std::to_string(client) + ":" + std::to_string(i);
+          EXPECT_EQ(mine.ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+                             "\r\n\r\n" + body)
+                        .body,
+                    body);
+        }
+      });
+    }
+    clients.join();
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+    EXPECT_EQ(tested.connections(), 0u);
+  });
+}
+
+TEST_P(http_server, stop_closes_idle_connections_and_finishes_the_request_that_runs) {
+  run([] {
+    semaphore entered{0}, leave{0};
+    router routes = hello_routes();
+    routes.get("/waits", [&](request&, response& answer) {
+      entered.release();
+      EXPECT_TRUE(leave.acquire());
+      answer.text("finished");
+    });
+    auto listener = bind_somewhere();
+    server tested{std::move(routes)};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    raw_client idle{listener.local()};
+    EXPECT_EQ(idle.ask(get_hello).status, 200);
+    raw_client silent{listener.local()};  // has sent nothing at all
+    auto busy = std::make_unique<raw_client>(listener.local());
+    busy->send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n" + get_hello);
+    EXPECT_TRUE(entered.acquire());
+    tested.stop();
+    EXPECT_EQ(idle.answer().status, 0);
+    EXPECT_EQ(silent.answer().status, 0);
+    EXPECT_FALSE(serving.has_ended());
+    leave.release();
+    auto last = busy->answer();
+    EXPECT_EQ(last.body, "finished");
+    EXPECT_EQ(last.field("Connection"), "close");
+    EXPECT_EQ(busy->answer().status, 0);
+    busy.reset();  // the server waits for it, lest it lose the answer
+    EXPECT_TRUE(serving.join());
+  });
+}
+
+TEST_P(http_server, what_is_not_finished_at_the_drain_deadline_is_cancelled) {
+  run([] {
+    semaphore entered{0}, never{0};
+    std::error_code waited;
+    router routes;
+    routes.get("/waits", [&](request&, response&) {
+      entered.release();
+      waited = never.acquire().error();
+    });
+    routes.post("/reads", [&](request& asked, response&) {
+      entered.release();
+      EXPECT_FALSE(asked.body().read_all());
+    });
+    auto listener = bind_somewhere();
+    server tested{std::move(routes), {.drain_timeout = 0s}};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    raw_client waiting{listener.local()};
+    waiting.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    raw_client sending{listener.local()};
+    sending.send("POST /reads HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    EXPECT_TRUE(entered.acquire());
+    EXPECT_TRUE(entered.acquire());
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+    EXPECT_EQ(waited, errc::cancelled);
+    EXPECT_EQ(sending.answer().status, 0);
+  });
+}
+
+TEST_P(http_server, cancelling_the_task_that_serves_ends_it) {
+  run([] {
+    auto listener = bind_somewhere();
+    server tested{hello_routes()};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    raw_client idle{listener.local()};
+    EXPECT_EQ(idle.ask(get_hello).status, 200);
+    serving.cancel();
+    EXPECT_TRUE(serving.join());
+    EXPECT_EQ(idle.answer().status, 0);
+  });
+}
+
+TEST_P(http_server, connections_beyond_the_limit_wait_until_one_ends) {
+  run([] {
+    auto listener = bind_somewhere();
+    server tested{hello_routes(), {.max_connections = 1}};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    auto first = std::make_unique<raw_client>(listener.local());
+    EXPECT_EQ(first->ask(get_hello).status, 200);
+    raw_client second{listener.local()};  // in the system's queue
+    second.send(get_hello);
+    EXPECT_EQ(first->ask(get_hello).status, 200);
+    EXPECT_EQ(tested.connections(), 1u);
+    first.reset();
+    EXPECT_EQ(second.answer().status, 200);
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+  });
+}
+
+TEST_P(http_server, connections_beyond_the_limit_are_refused_when_told_so) {
+  run([] {
+    auto listener = bind_somewhere();
+    server tested{hello_routes(), {.max_connections = 1, .full = when_full::refuse}};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    raw_client first{listener.local()};
+    EXPECT_EQ(first.ask(get_hello).status, 200);
+    auto second = std::make_unique<raw_client>(listener.local());
+    auto refused = second->ask(get_hello);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(refused.field("Connection"), "close");
+    EXPECT_NE(refused.body.find("service_unavailable"), std::string::npos);
+    EXPECT_EQ(second->answer().status, 0);
+    second.reset();
+    EXPECT_EQ(first.ask(get_hello).status, 200);
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+  });
+}
+
+TEST_P(http_server, a_server_waiting_for_room_can_be_stopped) {
+  run([] {
+    auto listener = bind_somewhere();
+    server tested{hello_routes(), {.max_connections = 1}};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    raw_client only{listener.local()};
+    EXPECT_EQ(only.ask(get_hello).status, 200);
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+    EXPECT_TRUE(tested.serve(listener));  // a stopped server stays stopped
+  });
+}
+
+/// As long as it lives the process has no file descriptor left.
+class no_descriptors_left {
+ public:
+  no_descriptors_left() {
+    getrlimit(RLIMIT_NOFILE, &usual_);
+    auto none = usual_;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~no_descriptors_left() { setrlimit(RLIMIT_NOFILE, &usual_); }
+
+ private:
+  rlimit usual_{};
+};
+
+TEST_P(http_server, without_descriptors_it_backs_off_longer_each_time_and_then_goes_on) {
+  run([] {
+    auto listener = bind_somewhere();
+    std::vector<std::chrono::nanoseconds> pauses;
+    semaphore failed{0};
+    auto count = [&](std::error_code why, std::chrono::nanoseconds pause) {
+      EXPECT_EQ(why, std::errc::too_many_files_open);
+      pauses.push_back(pause);
+      failed.release();
+    };
+    server tested{hello_routes(), {.on_accept_error = count}};
+    raw_client queued{listener.local()};
+    queued.send(get_hello);
+    std::optional<no_descriptors_left> shortage{std::in_place};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(failed.acquire());
+    shortage.reset();
+    EXPECT_EQ(queued.answer().status, 200);
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+    pauses.resize(3);
+    EXPECT_EQ(pauses, (std::vector<std::chrono::nanoseconds>{5ms, 10ms, 20ms}));
+  });
+}
+
+TEST_P(http_server, a_server_that_backs_off_can_be_stopped) {
+  run([] {
+    auto listener = bind_somewhere();
+    semaphore failed{0};
+    server tested{hello_routes(),
+                  {.on_accept_error = [&](std::error_code, std::chrono::nanoseconds) { failed.release(); }}};
+    raw_client queued{listener.local()};
+    no_descriptors_left shortage;
+    auto serving = spawn([&] { return tested.serve(listener); });
+    EXPECT_TRUE(failed.acquire());
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+    EXPECT_EQ(queued.answer().status, 0);
+  });
+}
+
+// ---- Ways to run connections, with the same handlers ----
+
+/// A few threads that take jobs from one queue.
+class thread_pool {
+ public:
+  explicit thread_pool(int threads) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~thread_pool() {
+    {
+      std::scoped_lock guard{lock_};
+      over_ = true;
+    }
+    changed_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+  void submit(connection_job job) {
+    {
+      std::scoped_lock guard{lock_};
+      jobs_.push_back(std::move(job));
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void work() {
+    std::unique_lock guard{lock_};
+    for (;;) {
+      changed_.wait(guard, [&] { return over_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      auto job = std::move(jobs_.front());
+      jobs_.pop_front();
+      guard.unlock();
+      job();
+      guard.lock();
+    }
+  }
+
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::deque<connection_job> jobs_;
+  bool over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+/// Serves on a plain OS thread, with no runtime, and runs `use` meanwhile; then stops.
+void with_server(server& tested, const connection_executor& execute, const std::function<void(const endpoint&)>& use) {
+  auto before = weft::testing::open_descriptors();
+  {
+    auto listener = bind_somewhere();
+    std::thread serving{[&] { EXPECT_TRUE(tested.serve(listener, execute)); }};
+    use(listener.local());
+    tested.stop();
+    serving.join();
+  }
+  EXPECT_EQ(weft::testing::open_descriptors(), before);
+}
+
+void ask_a_lot(const endpoint& where) {
+  for (int connection = 0; connection < 5; ++connection) {
+    raw_client client{where};
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_EQ(client.ask(get_hello).body, "Hello world!");
+      EXPECT_EQ(
+          client.ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").body,
+          "abc");
+    }
+  }
+}
+
+TEST(http_server_threads, one_thread_serves_one_connection_after_the_other) {
+  server tested{hello_routes()};
+  with_server(tested, [](connection_job job) { job(); }, ask_a_lot);
+}
+
+TEST(http_server_threads, a_thread_per_connection) {
+  server tested{hello_routes()};
+  std::vector<std::thread> threads;
+  with_server(
+      tested, [&](connection_job job) { threads.emplace_back(std::move(job)); },
+      [](const endpoint& where) {
+        std::vector<std::thread> clients;
+        for (int i = 0; i < 4; ++i) clients.emplace_back([&] { ask_a_lot(where); });
+        for (auto& client : clients) client.join();
+      });
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(http_server_threads, a_pool_of_threads) {
+  server tested{hello_routes()};
+  thread_pool pool{2};
+  with_server(
+      tested, [&](connection_job job) { pool.submit(std::move(job)); },
+      [](const endpoint& where) {
+        std::vector<std::thread> clients;
+        for (int i = 0; i < 4; ++i) clients.emplace_back([&] { ask_a_lot(where); });
+        for (auto& client : clients) client.join();
+      });
+}
+
+TEST(http_server_threads, stop_wakes_a_thread_that_waits_for_a_request) {
+  server tested{hello_routes()};
+  std::thread runner;
+  with_server(
+      tested, [&](connection_job job) { runner = std::thread{std::move(job)}; },
+      [&](const endpoint& where) {
+        raw_client idle{where};
+        EXPECT_EQ(idle.ask(get_hello).status, 200);
+        tested.stop();
+        EXPECT_EQ(idle.answer().status, 0);
+      });
+  runner.join();
+}
+
+TEST(http_server_threads, a_job_that_is_dropped_closes_its_connection) {
+  server tested{hello_routes()};
+  with_server(
+      tested, [](connection_job) {},
+      [](const endpoint& where) {
+        raw_client client{where};
+        EXPECT_EQ(client.answer().status, 0);
+      });
+}
+
+TEST(http_server_threads, deadlines_hold_on_a_plain_thread) {
+  server tested{hello_routes(), {.header_timeout = 20ms}};
+  with_server(
+      tested, [](connection_job job) { job(); },
+      [](const endpoint& where) {
+        raw_client slow{where};
+        EXPECT_EQ(slow.ask("GET /hel").status, 408);
+      });
+}
+
+}  // namespace
+}  // namespace weft::http
