@@ -1,0 +1,157 @@
+// The photo gallery: a service whose requests are both kinds of work that backends mix. See service.hpp for its routes.
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include <weft/http/request.hpp>
+#include <weft/http/server.hpp>
+#include <weft/io/endpoint.hpp>
+#include <weft/io/tcp.hpp>
+#include <weft/observe/recorder.hpp>
+
+#include "../support/termination.hpp"
+#include "access_log.hpp"
+#include "library.hpp"
+#include "models.hpp"
+#include "moderator.hpp"
+#include "options.hpp"
+#include "request_log.hpp"
+#include "service.hpp"
+
+namespace gallery {
+namespace {
+
+/// From a slow sender's body at least this much is expected in a second.
+constexpr std::uint64_t least_upload_bytes_per_second = 4096;
+
+void complain(std::string_view message) { fmt::print(stderr, "gallery: {}\n", message); }
+
+startup<weft::tcp_listener> listen(const options& wanted) {
+  const auto where = weft::endpoint::parse(wanted.address, wanted.port);
+  if (!where) {
+    return std::unexpected(startup_failure{
+        fmt::format("{} is no address to listen on: give one like 127.0.0.1, 0.0.0.0 or ::1", wanted.address)});
+  }
+  if (!where->is_loopback() && wanted.token_file.empty()) {
+    return std::unexpected(startup_failure{fmt::format(
+        "{} can be reached by others, who could change the gallery: give a token with --token-file", wanted.address)});
+  }
+  auto listener = weft::tcp_listener::bind(*where);
+  if (listener) return std::move(*listener);
+  const auto advice = listener.error() == std::errc::address_in_use
+                          ? ": another program uses this port; choose another one with --port"
+                          : ": " + listener.error().message();
+  return std::unexpected(startup_failure{fmt::format("cannot listen on {}{}", where->to_string(), advice)});
+}
+
+startup<access_policy::settings> access_settings(const options& wanted) {
+  access_policy::settings result{.hosts = wanted.hosts};
+  if (wanted.token_file.empty()) return result;
+  auto token = read_token(wanted.token_file);
+  if (!token) return std::unexpected(std::move(token.error()));
+  result.token = std::move(*token);
+  return result;
+}
+
+std::string what_was_thrown(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& failed) {
+    return failed.what();
+  } catch (...) {
+    return "something that is no std::exception";
+  }
+}
+
+weft::http::server_options limits_for(const options& wanted, weft::http::request_observer& observer) {
+  weft::http::server_options limits;
+  limits.min_body_bytes_per_second = least_upload_bytes_per_second;
+  limits.max_connections = wanted.max_connections;
+  limits.observer = &observer;
+  limits.on_accept_error = [](std::error_code why, std::chrono::nanoseconds) {
+    complain(fmt::format("cannot accept connections: {}; trying again", why.message()));
+  };
+  limits.on_exception = [](const weft::http::request& failed, const std::exception_ptr& thrown) {
+    complain(fmt::format("{} {} failed: {}", failed.method_name(), failed.path(), what_was_thrown(thrown)));
+  };
+  adapt(limits, wanted.model);
+  return limits;
+}
+
+void report_recovery(const storage::recovery& recovered) {
+  if (recovered.deleted_files > 0) {
+    complain(fmt::format("deleted {} files that the last run had not finished", recovered.deleted_files));
+  }
+  if (!recovered.incomplete.empty()) {
+    complain(fmt::format("{} photos have lost files, {} first: restore them from a copy or delete the photos",
+                         recovered.incomplete.size(), recovered.incomplete.front().text()));
+  }
+}
+
+startup<void> serve_gallery(const options& wanted, termination& signals) {
+  auto access = access_settings(wanted);
+  if (!access) return std::unexpected(std::move(access.error()));
+  auto judging = moderator::create({.url = wanted.moderator, .patience = wanted.moderator_patience});
+  if (!judging) return std::unexpected(std::move(judging.error()));
+  // The port first: it is what a second start by mistake finds taken.
+  auto listener = listen(wanted);
+  if (!listener) return std::unexpected(std::move(listener.error()));
+  auto photos = library::open({.folder = wanted.data, .key_file = wanted.key_file});
+  if (!photos) return std::unexpected(std::move(photos.error()));
+  report_recovery((*photos)->recovered());
+  std::unique_ptr<access_log> log;
+  if (wanted.access_log) {
+    auto opened = access_log::open((*photos)->files().access_log_file());
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    log = std::move(*opened);
+  }
+
+  weft::observe::recorder figures({.service = "gallery", .model = std::string(name(wanted.model))});
+  service handlers(**photos, **judging, figures,
+                   {.uploads_at_once = wanted.uploads_at_once, .access = std::move(*access)});
+  request_log observer(figures, log.get());
+  weft::http::server server(handlers.routes(), limits_for(wanted, observer));
+  observer.watch(server.routes());
+
+  signals.then([&server] { server.stop(); });
+  fmt::print("gallery: listening on http://{} (model: {})\n", listener->local().to_string(), name(wanted.model));
+  fmt::print("gallery: photos are in {}, moderated by {}\n", wanted.data.string(), (*judging)->url());
+  std::fflush(stdout);
+  const auto served = serve(server, *listener, wanted.model, wanted.pool_threads);
+  signals.stop_waiting();
+  if (!served) return std::unexpected(startup_failure{"cannot accept connections: " + served.error().message()});
+  fmt::print("gallery: stopped\n");
+  return {};
+}
+
+int run(const options& wanted, termination& signals) {
+  try {
+    return run_under(wanted.model, [&] {
+      const auto served = serve_gallery(wanted, signals);
+      if (!served) complain(served.error().message);
+      return served ? 0 : 1;
+    });
+  } catch (const std::exception& failed) {
+    complain(failed.what());
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace gallery
+
+int main(int count, char** arguments) {
+  const auto parsed = gallery::parse_options(count, arguments);
+  if (const auto* done = std::get_if<gallery::exit_code>(&parsed)) return done->value;
+  // A file that reaches a limit is an error to answer, a peer that has gone too; neither is a reason to die.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  termination signals;
+  return gallery::run(std::get<gallery::options>(parsed), signals);
+}

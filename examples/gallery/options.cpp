@@ -1,0 +1,61 @@
+#include "options.hpp"
+
+#include <map>
+
+#include <CLI/CLI.hpp>
+
+namespace gallery {
+namespace {
+
+const std::map<std::string, model> models{
+    {"single", model::single}, {"threads", model::threads}, {"pool", model::pool}, {"virtual", model::virtual_threads}};
+
+}  // namespace
+
+std::string_view name(model which) noexcept {
+  switch (which) {
+    case model::single: return "single";
+    case model::threads: return "threads";
+    case model::pool: return "pool";
+    case model::virtual_threads: return "virtual";
+  }
+  return "";
+}
+
+std::variant<options, exit_code> parse_options(int count, char** arguments) {
+  options wanted;
+  int patience_ms = static_cast<int>(wanted.moderator_patience.count());
+  bool no_access_log = false;
+  CLI::App app("A photo service whose requests wait and compute: see README.md");
+  app.add_option("--model", wanted.model, "what requests run on: single, threads, pool or virtual (default)")
+      ->transform(CLI::CheckedTransformer(models).description(""));
+  app.add_option("--address", wanted.address, "the address to listen on; others than this machine's need --token-file")
+      ->capture_default_str();
+  app.add_option("--port", wanted.port, "the port to listen on; 0 takes a free one")->capture_default_str();
+  app.add_option("--data", wanted.data, "the folder for photos and database")->capture_default_str();
+  app.add_option("--key-file", wanted.key_file, "the encryption key (default: `key` in the data folder)");
+  app.add_option("--moderator", wanted.moderator, "the moderation service's URL")->capture_default_str();
+  app.add_option("--moderator-patience-ms", patience_ms, "how long to wait for the moderation service")
+      ->check(CLI::Range(1, 600'000))
+      ->capture_default_str();
+  app.add_option("--token-file", wanted.token_file, "whoever changes something must bear the token in this file");
+  app.add_option("--host", wanted.hosts, "a name that clients know this gallery by, besides its address");
+  app.add_option("--pool-threads", wanted.pool_threads, "how many threads --model pool has (default: one per core)");
+  app.add_option("--uploads-at-once", wanted.uploads_at_once, "how many uploads are held in memory")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--max-connections", wanted.max_connections, "how many connections are served at once")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  app.add_flag("--no-access-log", no_access_log, "write no access log");
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& wrong) {
+    return exit_code{app.exit(wrong) == 0 ? 0 : 1};
+  }
+  wanted.moderator_patience = std::chrono::milliseconds(patience_ms);
+  wanted.access_log = !no_access_log;
+  return wanted;
+}
+
+}  // namespace gallery

@@ -1,0 +1,57 @@
+#include "request_log.hpp"
+
+#include <iterator>
+#include <string>
+
+#include <fmt/format.h>
+
+#include <weft/http/request.hpp>
+
+#include "wire.hpp"
+
+namespace gallery {
+namespace {
+
+/// A client chooses its target: what could end the line or a field of it is written as \xNN.
+void append_escaped(std::string& line, std::string_view text) {
+  for (const char each : text) {
+    if (each > ' ' && each < 0x7f && each != '"' && each != '\\') {
+      line += each;
+    } else {
+      fmt::format_to(std::back_inserter(line), "\\x{:02x}", static_cast<unsigned char>(each));
+    }
+  }
+}
+
+}  // namespace
+
+void request_log::watch(const weft::http::router& routes) {
+  for (const auto& each : routes.routes()) {
+    routes_.push_back(&figures_.add_route(std::string(weft::http::to_string(each->method)), each->pattern));
+  }
+}
+
+void request_log::on_end(const weft::http::observed_request& observed) noexcept {
+  const auto took = observed.finished - observed.started;
+  auto& statistics = observed.route ? *routes_[observed.route->index] : figures_.unmatched();
+  statistics.record(took, observed.waits, static_cast<int>(weft::http::to_number(observed.status)));
+  if (!log_) return;
+
+  std::string line = to_text(microseconds_since_1970());
+  line += ' ';
+  if (const auto* request = observed.request) {
+    append_escaped(line, request->peer().empty() ? "-" : request->peer());
+    line += ' ';
+    append_escaped(line, request->method_name());
+    line += ' ';
+    append_escaped(line, request->target());
+  } else {
+    line += "- - -";  // what came was no request
+  }
+  const auto milliseconds = std::chrono::duration<double, std::milli>(took).count();
+  fmt::format_to(std::back_inserter(line), " {} {} {:.3f}ms", weft::http::to_number(observed.status),
+                 observed.body_bytes, milliseconds);
+  log_->append(std::move(line));
+}
+
+}  // namespace gallery
