@@ -6,7 +6,7 @@
 
 #include <weft/base/check.hpp>
 
-#include <stack/bottom_frame.hpp>
+#include <stack/frames.hpp>
 #include <stack/sanitizer.hpp>
 
 namespace weft::stack {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,6 +26,16 @@ std::byte* map(std::size_t bytes) noexcept {
   // A huge page would give each stack 2 MB with its first touch. Refused only by kernels that have none.
   madvise(begin, bytes, MADV_NOHUGEPAGE);
   return static_cast<std::byte*>(begin);
+}
+
+/// Whether an access would succeed: lets the kernel try.
+bool is_readable(const void* address) noexcept {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return true;
+  const bool readable = write(ends[1], address, 1) == 1;
+  close(ends[0]);
+  close(ends[1]);
+  return readable;
 }
 
 /// The number that a file of /proc begins with; -1 when it cannot be read.
@@ -54,9 +65,10 @@ guard_method best_guard() noexcept {
   static const guard_method found = [] {
     void* page = mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return guard_method::split_protection;
-    bool known = madvise(page, page_bytes(), MADV_GUARD_INSTALL) == 0;
+    // Emulators accept advice that they do not know, so look at what it did.
+    const bool guards = madvise(page, page_bytes(), MADV_GUARD_INSTALL) == 0 && !is_readable(page);
     munmap(page, page_bytes());
-    return known ? guard_method::advice : guard_method::split_protection;
+    return guards ? guard_method::advice : guard_method::split_protection;
   }();
   return found;
 }
@@ -78,10 +90,10 @@ std::error_code install_guard(std::byte* begin, guard_method method) noexcept {
 
 void drop(std::byte* begin, std::size_t bytes) noexcept { madvise(begin, bytes, MADV_DONTNEED); }
 
-std::string explain(std::error_code error) {
-  const long long mappings = mappings_in_use();
+std::string explain(std::error_code error, std::size_t least_mappings) {
+  const long long mappings = std::max(mappings_in_use(), static_cast<long long>(least_mappings));
   const long long mappings_allowed = number_in("/proc/sys/vm/max_map_count");
-  if (error == std::errc::not_enough_memory && mappings_allowed > 0 && mappings + 16 >= mappings_allowed) {
+  if (error == std::errc::not_enough_memory && mappings_allowed > 0 && mappings + mappings / 64 >= mappings_allowed) {
     return "The process has " + std::to_string(mappings) + " memory mappings and vm.max_map_count allows " +
            std::to_string(mappings_allowed) +
            ". Raise it (sysctl -w vm.max_map_count=" + std::to_string(mappings_allowed * 8) +

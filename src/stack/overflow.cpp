@@ -13,7 +13,7 @@
 
 #include <weft/stack/stack_pool.hpp>
 
-#include <stack/bottom_frame.hpp>
+#include <stack/frames.hpp>
 #include <stack/reservation_registry.hpp>
 
 // Everything from on_fault() down runs in a signal handler: no allocation, no lock, no C++ stream.

@@ -149,8 +149,10 @@ std::error_code stack_pool::reserve() try {
 }
 
 std::string stack_pool::explain(std::error_code error) const {
-  return "No room for another stack of " + std::to_string(stack_bytes_) + " bytes (" + std::to_string(stats().in_use) +
-         " in use). " + memory::explain(error);
+  const statistics now = stats();
+  const std::size_t stacks = now.in_use + now.kept + now.empty;
+  return "No room for another stack of " + std::to_string(stack_bytes_) + " bytes (" + std::to_string(now.in_use) +
+         " in use). " + memory::explain(error, guard_ == guard_method::split_protection ? 2 * stacks : 0);
 }
 
 stack_pool::statistics stack_pool::stats() const {

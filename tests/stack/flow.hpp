@@ -29,6 +29,7 @@ class flow {
   void pause() { context::switch_to(self_, *caller_); }
 
   [[nodiscard]] bool ended() const { return ended_; }
+  std::size_t backtrace(void** addresses, std::size_t capacity) const { return self_.backtrace(addresses, capacity); }
   [[nodiscard]] slot& stack() const { return *stack_; }
 
  private:

@@ -62,7 +62,7 @@ TEST_F(overflow_death_test, is_reported_with_a_stack_trace) {
         alternate_signal_stack signals;
         overflow_a_flow();
       },
-      "raise stack_bytes.*\n.*stack_overflow_test.*\n.*stack_overflow_test.*\n");
+      "raise stack_bytes.*\n(.*\\[0x[0-9a-f]+\\]\n)+");
 }
 
 TEST_F(overflow_death_test, is_reported_in_an_os_thread_that_has_an_alternate_stack) {
@@ -131,6 +131,7 @@ TEST_F(overflow_death_test, does_not_claim_a_fault_elsewhere) {
 }
 
 TEST_F(overflow_death_test, does_not_claim_a_stray_pointer_into_the_guard_of_another_stack) {
+  if constexpr (!machine::transparent) GTEST_SKIP() << "the handler does not know the stack pointer";
   EXPECT_EXIT(
       {
         install_previous_handler();

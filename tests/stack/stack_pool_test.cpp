@@ -1,10 +1,15 @@
 #include <weft/stack/stack_pool.hpp>
 
 #include <cstring>
+#include <fstream>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <weft/stack/instrumentation.hpp>
 
 namespace weft::stack {
 namespace {
@@ -55,6 +60,7 @@ TEST(stack_pool, a_trimmed_stack_is_empty_and_still_guarded) {
 
 TEST(stack_pool, holds_a_hundred_thousand_touched_stacks) {
   stack_pool pool{16 * 1024};
+  if (pool.stats().guard != guard_method::advice) GTEST_SKIP() << "here a guard takes two of the kernel's mappings";
   std::vector<slot*> stacks;
   for (int i = 0; i < 100'000; ++i) {
     auto stack = pool.allocate();
@@ -65,6 +71,35 @@ TEST(stack_pool, holds_a_hundred_thousand_touched_stacks) {
   EXPECT_EQ(pool.stats().in_use, 100'000u);
   for (slot* stack : stacks) pool.release(stack);
   EXPECT_EQ(pool.stats().most_in_use, 100'000u);
+}
+
+TEST(stack_pool, at_the_limit_of_mappings_names_it_and_goes_on_when_a_stack_is_released) {
+  if constexpr (instrumented) GTEST_SKIP() << "the sanitizers end the program when they get no mapping themselves";
+  long allowed = 0;
+  std::ifstream{"/proc/sys/vm/max_map_count"} >> allowed;
+  if (allowed > 100'000) GTEST_SKIP() << "vm.max_map_count is too high to reach here: " << allowed;
+  stack_pool pool{16 * 1024, guard_method::split_protection};
+  std::vector<slot*> stacks;
+  stacks.reserve(static_cast<std::size_t>(allowed));  // it could not grow at the limit
+  std::error_code refused;
+  while (!refused) {
+    auto stack = pool.allocate();
+    if (stack) {
+      stacks.push_back(*stack);
+    } else {
+      refused = stack.error();
+    }
+  }
+  EXPECT_GT(stacks.size(), 30'000u);
+  EXPECT_EQ(refused, std::errc::not_enough_memory);
+  const std::string reason = pool.explain(refused);
+  EXPECT_NE(reason.find("vm.max_map_count"), std::string::npos) << reason;
+  EXPECT_FALSE(pool.allocate());
+
+  slot* last = stacks.back();
+  pool.release(last);
+  EXPECT_EQ(pool.allocate().value(), last);
+  for (slot* stack : stacks) pool.release(stack);
 }
 
 TEST(stack_pool, a_size_of_zero_is_raised_and_a_size_beyond_the_address_space_fails_with_a_reason) {

@@ -56,6 +56,11 @@ class alignas(64) context {
   /// Ends the running flow, `from`, and goes on with `to`. When `to` runs, nothing uses the stack of `from` any more.
   [[noreturn]] static void exit_to(context& from, context& to) noexcept;
 
+  /// The return addresses of a flow that does not run, innermost first, the first being where it will go on. Writes at
+  /// most `capacity` of them and returns how many; none where weft has no assembly of its own for the processor.
+  /// Nobody switches to the flow meanwhile. For the running flow there is backtrace(), which finds the same frames.
+  std::size_t backtrace(void** addresses, std::size_t capacity) const noexcept;
+
  private:
   friend struct sanitizer;
 

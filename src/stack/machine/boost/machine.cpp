@@ -2,7 +2,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 
-#include <stack/bottom_frame.hpp>
+#include <stack/frames.hpp>
 
 namespace weft::stack::machine {
 namespace {
@@ -41,6 +41,10 @@ void prepare(saved_flow& fresh, std::byte* stack_top, void (*entry)(void*), void
   fresh.entry = entry;
   fresh.argument = argument;
 }
+
+const void* resume_address(const saved_flow&) noexcept { return nullptr; }
+
+void call_below(const saved_flow&, void (*)(void*), void*) noexcept {}
 
 std::uintptr_t interrupted_stack_pointer(const void*) noexcept { return 0; }
 

@@ -2,7 +2,10 @@
 
 #include <ucontext.h>
 
-#include <stack/bottom_frame.hpp>
+#include <stack/frames.hpp>
+
+extern "C" void weft_stack_call_below(void (*call)(void*), void* argument,
+                                      const weft::stack::machine::saved_flow* parked) noexcept;
 
 namespace weft::stack::machine {
 
@@ -15,6 +18,12 @@ void prepare(saved_flow& fresh, std::byte* stack_top, void (*entry)(void*), void
   fresh.frame_pointer = nullptr;
   asm volatile("stmxcsr %0" : "=m"(fresh.mxcsr));
   asm volatile("fnstcw %0" : "=m"(fresh.x87_control_word));
+}
+
+const void* resume_address(const saved_flow& parked) noexcept { return parked.resume_address; }
+
+void call_below(const saved_flow& parked, void (*call)(void*), void* argument) noexcept {
+  weft_stack_call_below(call, argument, &parked);
 }
 
 std::uintptr_t interrupted_stack_pointer(const void* signal_context) noexcept {

@@ -7,6 +7,9 @@
 
 namespace weft::stack::machine {
 
+/// Whether flows can be unwound, and a signal handler knows whose stack it interrupted.
+inline constexpr bool transparent = true;
+
 /// What a flow is while it does not run. Everything else is on its stack.
 struct saved_flow {
   void* stack_pointer = nullptr;
@@ -43,7 +46,8 @@ static_assert(offsetof(saved_flow, stack_pointer) == 0 && offsetof(saved_flow, r
       "mov     x29, x14\n\t"
       "mov     sp, x12\n\t"
       "br      x13\n\t"
-      ".cfi_restore_state\n"
+      ".cfi_restore_state\n\t"
+      "nop\n"  // not run; unwinders look up what lies before the address to go on at
       "1:\n\t"
       "hint    #36"  // bti j: a branch through a register may land here
       : [save] "+r"(save), [load] "+r"(load)

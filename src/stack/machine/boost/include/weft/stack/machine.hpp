@@ -4,6 +4,9 @@
 
 namespace weft::stack::machine {
 
+/// Whether flows can be unwound, and a signal handler knows whose stack it interrupted.
+inline constexpr bool transparent = false;
+
 /// What a flow is while it does not run. Everything else is on its stack.
 struct saved_flow {
   void* position = nullptr;        // a boost::context::detail::fcontext_t

@@ -12,6 +12,9 @@
 
 namespace weft::stack::machine {
 
+/// Whether flows can be unwound, and a signal handler knows whose stack it interrupted.
+inline constexpr bool transparent = true;
+
 /// What a flow is while it does not run. Everything else is on its stack.
 struct saved_flow {
   void* stack_pointer = nullptr;

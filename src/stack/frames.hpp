@@ -23,6 +23,13 @@ namespace weft::stack::machine {
 /// inherits the caller's floating-point control words.
 void prepare(saved_flow& fresh, std::byte* stack_top, void (*entry)(void*), void* argument) noexcept;
 
+/// Where `parked` goes on; null where this is not known.
+[[nodiscard]] const void* resume_address(const saved_flow& parked) noexcept;
+
+/// Runs `call(argument)` in such a way that unwinders take `parked`, which stays parked, for its caller. Only for flows
+/// whose resume_address() is known.
+void call_below(const saved_flow& parked, void (*call)(void*), void* argument) noexcept;
+
 /// The stack pointer of the code that a signal interrupted; `signal_context` is the handler's third argument. Zero
 /// where it is not known. Async-signal-safe.
 [[nodiscard]] std::uintptr_t interrupted_stack_pointer(const void* signal_context) noexcept;
