@@ -31,10 +31,23 @@ void request_log::watch(const weft::http::router& routes) {
   }
 }
 
-void request_log::on_end(const weft::http::observed_request& observed) noexcept {
-  const auto took = observed.finished - observed.started;
+void request_log::on_start(const weft::http::observed_request&) noexcept { figures_.begin(); }
+
+void request_log::count(const weft::http::observed_request& observed) noexcept {
   auto& statistics = observed.route ? *routes_[observed.route->index] : figures_.unmatched();
-  statistics.record(took, observed.waits, static_cast<int>(weft::http::to_number(observed.status)));
+  const auto took = observed.finished - observed.started;
+  const auto status = static_cast<int>(weft::http::to_number(observed.status));
+  if (!observed.request) {
+    statistics.record(took, observed.waits, status);  // never begun
+  } else if (observed.status == weft::http::client_closed_request) {
+    figures_.abandon();
+  } else {
+    figures_.answer(statistics, took, observed.waits, status);
+  }
+}
+
+void request_log::on_end(const weft::http::observed_request& observed) noexcept {
+  count(observed);
   if (!log_) return;
 
   std::string line = to_text(microseconds_since_1970());
@@ -48,9 +61,9 @@ void request_log::on_end(const weft::http::observed_request& observed) noexcept 
   } else {
     line += "- - -";  // what came was no request
   }
-  const auto milliseconds = std::chrono::duration<double, std::milli>(took).count();
+  const auto took = std::chrono::duration<double, std::milli>(observed.finished - observed.started).count();
   fmt::format_to(std::back_inserter(line), " {} {} {:.3f}ms", weft::http::to_number(observed.status),
-                 observed.body_bytes, milliseconds);
+                 observed.body_bytes, took);
   log_->append(std::move(line));
 }
 

@@ -19,9 +19,12 @@ class request_log final : public weft::http::request_observer {
   /// Before the first request: the routes to tell apart.
   void watch(const weft::http::router& routes);
 
+  void on_start(const weft::http::observed_request& observed) noexcept override;
   void on_end(const weft::http::observed_request& observed) noexcept override;
 
  private:
+  void count(const weft::http::observed_request& observed) noexcept;
+
   weft::observe::recorder& figures_;
   access_log* log_;
   std::vector<weft::observe::route_statistics*> routes_;  // by a route's index

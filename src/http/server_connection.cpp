@@ -20,8 +20,6 @@ constexpr std::size_t head_read_bytes = 1024;  // at least; there is most often 
 constexpr std::size_t most_held_back_bytes = 32 * 1024;
 /// A handler that takes longer than this makes the answers before its own wait too long.
 constexpr duration slow_handler = std::chrono::milliseconds{1};
-/// What observers see as the status of a request whose client hung up before there was an answer.
-constexpr auto client_closed_request = static_cast<status>(499);
 
 constexpr refusal malformed_head{status::bad_request,
                                  "The request is malformed: each line of its header ends with CR LF and begins with a "
@@ -165,6 +163,7 @@ void server_connection::dispatch() {
   }
   writer_.begin(head_.method, head_.version);
   if (auto refused = fill_request(asked)) {
+    if (observer) observer->on_start(observed);
     body_.begin(head_, core_.options.max_body_bytes, core_.options.max_header_bytes);
     writer_.send_error(refused->status, {}, refused->message);
   } else {

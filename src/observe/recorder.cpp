@@ -52,6 +52,21 @@ route_statistics& recorder::add_route(std::string method, std::string path) {
 
 route_statistics& recorder::unmatched() noexcept { return state_->unmatched; }
 
+void recorder::begin() noexcept {
+  state_->mine().in_flight.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
+}
+
+void recorder::answer(route_statistics& route, duration latency, const accounting& waits, int status) noexcept {
+  route.record(latency, waits, status);
+  state_->mine().in_flight.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a counter
+}
+
+void recorder::abandon() noexcept {
+  auto& counters = state_->mine();
+  counters.in_flight.fetch_sub(1, std::memory_order_relaxed);  // relaxed: counters
+  counters.abandoned.fetch_add(1, std::memory_order_relaxed);
+}
+
 figures recorder::snapshot() const {
   figures all;
   all.service = state_->options.service;
@@ -69,22 +84,16 @@ figures recorder::snapshot() const {
   return all;
 }
 
-span::span(recorder& owner) noexcept : owner_(owner), began_(now()) {
-  owner_.state_->mine().in_flight.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
-}
+span::span(recorder& owner) noexcept : owner_(owner), began_(now()) { owner_.begin(); }
 
 span::~span() {
-  if (closed_) return;
-  auto& counters = owner_.state_->mine();
-  counters.in_flight.fetch_sub(1, std::memory_order_relaxed);  // relaxed: counters
-  counters.abandoned.fetch_add(1, std::memory_order_relaxed);
+  if (!closed_) owner_.abandon();
 }
 
 void span::close(route_statistics& route, int status) noexcept {
   WEFT_CHECK(!closed_, "close a span once");
   closed_ = true;
-  route.record(now() - began_, waits_, status);
-  owner_.state_->mine().in_flight.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a counter
+  owner_.answer(route, now() - began_, waits_, status);
 }
 
 }  // namespace weft::observe

@@ -727,15 +727,16 @@ TEST(server_connection, an_observer_is_told_of_every_request) {
   serve(stream, {.observer = &observer});
   scripted_stream garbage{"?"};
   serve(garbage, {.observer = &observer});
-  ASSERT_EQ(observer.lines.size(), 8u);
+  ASSERT_EQ(observer.lines.size(), 9u);
   EXPECT_EQ(observer.lines[0], "start /hello");
   EXPECT_EQ(observer.lines[1], "end /hello 200 12");
   EXPECT_EQ(observer.lines[2], "start -");
   EXPECT_TRUE(observer.lines[3].starts_with("end - 404 ")) << observer.lines[3];
-  EXPECT_TRUE(observer.lines[4].starts_with("end - 400 ")) << observer.lines[4];
-  EXPECT_EQ(observer.lines[5], "start /count");
-  EXPECT_EQ(observer.lines[6], "end /count 499 0");  // hung up in the middle
-  EXPECT_TRUE(observer.lines[7].starts_with("end - 400 ")) << observer.lines[7];
+  EXPECT_EQ(observer.lines[4], "start -");
+  EXPECT_TRUE(observer.lines[5].starts_with("end - 400 ")) << observer.lines[5];
+  EXPECT_EQ(observer.lines[6], "start /count");
+  EXPECT_EQ(observer.lines[7], "end /count 499 0");  // hung up in the middle
+  EXPECT_TRUE(observer.lines[8].starts_with("end - 400 ")) << observer.lines[8];  // never understood: no start
 }
 
 }  // namespace

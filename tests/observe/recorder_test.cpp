@@ -257,6 +257,21 @@ TEST(span, is_in_flight_until_it_is_closed_or_abandoned) {
   EXPECT_EQ(route.snapshot().requests(), 1u);
 }
 
+TEST(recorder, takes_requests_from_a_server_that_measures_them_itself) {
+  recorder recorder;
+  auto& route = recorder.add_route("GET", "/");
+  recorder.begin();
+  recorder.begin();
+  EXPECT_EQ(recorder.snapshot().in_flight, 2);
+  recorder.answer(route, 10ms, waited({{wait_kind::socket, 9ms}}), 200);
+  recorder.abandon();
+  auto figures = recorder.snapshot();
+  EXPECT_EQ(figures.in_flight, 0);
+  EXPECT_EQ(figures.abandoned, 1u);
+  EXPECT_EQ(figures.routes[0].requests(), 1u);
+  EXPECT_EQ(figures.routes[0].time.running, 1ms);
+}
+
 TEST(span, refuses_to_be_closed_twice) {
   recorder recorder;
   auto& route = recorder.add_route("GET", "/");

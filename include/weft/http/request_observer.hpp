@@ -11,6 +11,9 @@ namespace weft::http {
 class request;
 struct route;
 
+/// What observers see as the status of a request whose client hung up before there was an answer.
+inline constexpr auto client_closed_request = static_cast<status>(499);
+
 /// One request as an observer sees it.
 struct observed_request {
   const http::request* request = nullptr;  ///< null when its head could not be understood
@@ -28,11 +31,12 @@ class request_observer {
  public:
   virtual ~request_observer() = default;
 
-  /// Before the handler. `finished`, `status`, `body_bytes` and `waits` are not known yet.
+  /// When the head has been understood, before the handler. `finished`, `status`, `body_bytes` and `waits` are not
+  /// known yet.
   virtual void on_start(const observed_request& /*observed*/) noexcept {}
 
-  /// After the response, also for requests that were refused before they reached a handler (on_start was not called
-  /// for them), and for those whose client hung up.
+  /// After the response, also for requests whose client hung up (`client_closed_request`), and for those whose head
+  /// could not be understood: on_start was not called for these, and only for these is `request` null.
   virtual void on_end(const observed_request& observed) noexcept = 0;
 };
 

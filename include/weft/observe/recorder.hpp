@@ -35,10 +35,18 @@ class recorder {
   /// For requests that match no route; shown once it has any.
   [[nodiscard]] route_statistics& unmatched() noexcept;
 
+  // What a span does, for a server that measures its requests itself: begin(), then answer() or abandon().
+
+  /// One more request is in flight.
+  void begin() noexcept;
+  /// It was answered: adds it to `route` as route_statistics::record does.
+  void answer(route_statistics& route, duration latency, const accounting& waits, int status) noexcept;
+  /// It ended without an answer: the client hung up.
+  void abandon() noexcept;
+
   [[nodiscard]] figures snapshot() const;
 
  private:
-  friend class span;
   struct state;
   std::unique_ptr<state> state_;
 };
