@@ -11,7 +11,7 @@ ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LA
 sources = git ls-files --cached --others --exclude-standard
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench asan tsan debug format format-check tidy clean \
+.PHONY: help run build test bench asan tsan debug format format-check tidy clean screenshot \
   dependencies dependencies-test dependencies-sanitizers \
   dependencies-lint dependencies-benchmarks
 
@@ -52,6 +52,13 @@ bench: dependencies-benchmarks ## Build and run the benchmarks; BENCH=regex for 
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
 	$(call build,release,--target benchmarks)
 	@scripts/run-benchmarks build/release "$(BENCH)" $(BENCH_ARGS)
+
+screenshot: dependencies-test ## Make the README's picture of the gallery's page anew
+	$(call configure,release)
+	$(call build,release,--target gallery moderator)
+	@mkdir -p docs/images
+	@node tests/examples/page/screenshot.mjs --gallery build/release/examples/gallery/gallery \
+	  --moderator build/release/examples/moderator/moderator --playwright build/browser --output docs/images/gallery.png
 
 ## Look after the code
 
