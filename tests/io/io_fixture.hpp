@@ -66,10 +66,10 @@ template <operation Op>
   return start(kind, std::move(op), limit).join();
 }
 
-/// Lets others run until `task` is parked: exact, unlike a sleep.
+/// Lets others run until `task` is parked, or over: exact, unlike a sleep.
 template <class T>
 void run_until_parked(const join_handle<T>& task) {
-  while (!task.is_parked()) yield();
+  while (!task.is_parked() && !task.has_ended()) yield();
 }
 
 struct stream_pair {
