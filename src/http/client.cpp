@@ -1,80 +1,93 @@
 #include <weft/http/client.hpp>
 
-#include "http/client_pool.hpp"
+#include <algorithm>
+#include <utility>
+
+#include <weft/io/tcp.hpp>
+#include <weft/task/task_state.hpp>
+
+#include "http/client_exchange.hpp"
+#include "http/text.hpp"
 
 namespace weft::http {
-namespace detail {
+namespace {
 
-std::unique_ptr<client_connection> client_pool::take(const std::string& key) {
-  std::vector<std::unique_ptr<client_connection>> old;  // closed after the mutex is let go
-  std::lock_guard guard{mutex_};
-  auto& idle = idle_[key];
-  while (!idle.empty()) {
-    auto connection = std::move(idle.back());
-    idle.pop_back();
-    if (now() - connection->kept_since < options.idle_timeout) return connection;
-    old.push_back(std::move(connection));
-  }
-  return nullptr;
+bool is_good(const client_request& request) {
+  auto is_good_field = [](const auto& field) {
+    for (std::string_view reserved : {"host", "content-length", "transfer-encoding", "connection"}) {
+      if (equals_ignoring_case(field.name, reserved)) return false;
+    }
+    return detail::is_token(field.name) && detail::is_field_value(field.value);
+  };
+  return request.method != method::unknown && request.method != method::connect &&
+         std::ranges::all_of(request.headers, is_good_field);
 }
 
-void client_pool::keep(std::unique_ptr<client_connection> connection) {
-  connection->kept_since = now();
-  std::unique_ptr<client_connection> oldest;  // closed after the mutex is let go
-  std::lock_guard guard{mutex_};
-  auto& idle = idle_[connection->key()];
-  if (options.max_idle_per_host == 0) {
-    oldest = std::move(connection);
-    return;
-  }
-  if (idle.size() >= options.max_idle_per_host) {
-    oldest = std::move(idle.front());
-    idle.erase(idle.begin());
-  }
-  idle.push_back(std::move(connection));
+result<std::unique_ptr<byte_stream>> connect_tcp(const url& target) {
+  auto stream = tcp_stream::connect(target.host, target.port);
+  if (!stream) return std::unexpected{stream.error()};
+  return std::make_unique<tcp_stream>(std::move(*stream));
 }
 
-}  // namespace detail
-
-client_response::client_response(std::unique_ptr<detail::client_connection> connection) noexcept
-    : connection_{std::move(connection)} {}
-client_response::client_response(client_response&& other) noexcept = default;
-
-client_response& client_response::operator=(client_response&& other) noexcept {
-  std::swap(connection_, other.connection_);
-  return *this;
+/// Whether the server has closed a connection that was kept, or sent what nobody asked for.
+bool is_stale(detail::client_connection& connection) {
+  std::byte unasked;
+  deadline_scope at_once{now()};
+  auto received = connection.stream->recv({&unasked, 1});
+  return received || received.error() != errc::timed_out;
 }
 
-client_response::~client_response() {
-  if (connection_ && connection_->can_be_kept()) {
-    auto& pool = connection_->pool();
-    pool.keep(std::move(connection_));
-  }
+/// Whether the connection is to blame, and not the request, the response or the caller.
+bool is_lost_connection(std::error_code why) {
+  return why != errc::cancelled && why != errc::timed_out && why != errc::malformed && why != errc::too_large;
 }
 
-unsigned client_response::status() const noexcept { return connection_->head().status; }
-std::span<const header_field> client_response::headers() const noexcept { return connection_->head().fields; }
-body_reader& client_response::body() noexcept { return connection_->body(); }
+}  // namespace
 
-client::client(client_options options) : pool_{std::make_unique<detail::client_pool>(std::move(options))} {}
+client_response::client_response(std::unique_ptr<detail::client_exchange> exchange) noexcept
+    : exchange_{std::move(exchange)} {}
+client_response::client_response(client_response&&) noexcept = default;
+client_response& client_response::operator=(client_response&&) noexcept = default;
+client_response::~client_response() = default;
+
+unsigned client_response::status() const noexcept { return exchange_->head().status; }
+std::span<const header_field> client_response::headers() const noexcept { return exchange_->head().fields; }
+body_reader& client_response::body() noexcept { return exchange_->body(); }
+
+client::client(client_options options)
+    : options_{std::move(options)},
+      pool_{std::make_shared<detail::connection_pool>(options_.max_idle_per_host, options_.idle_timeout)} {}
+
 client::~client() = default;
 
 result<client_response> client::send(const url& where, const client_request& request) {
-  if (auto kept = pool_->take(where.host_field())) {
-    auto answered = kept->exchange(request, where.target);
-    if (answered) return client_response{std::move(kept)};
-    // The server may have closed the connection while it was kept; then it has not seen the request. A request that
-    // must not be done twice is not tried again all the same: the two cases look alike.
-    bool closed = answered.error() == errc::end_of_stream || answered.error() == std::errc::connection_reset ||
-                  answered.error() == std::errc::broken_pipe;
-    bool again = closed && !kept->answer_began() && is_idempotent(request.method) && !request.stream;
-    if (!again) return std::unexpected{answered.error()};
+  if (!is_good(request)) return failure(errc::malformed);
+  deadline_scope limit{options_.timeout};
+  const detail::exchange_limits limits{options_.max_header_bytes, options_.max_header_fields, options_.max_body_bytes,
+                                       options_.body_idle_timeout};
+  auto host = where.host_field();
+  std::ranges::transform(host, host.begin(), detail::lower);
+
+  auto kept = pool_->take(host);
+  // What must not happen twice cannot be tried again: then it is worth a look.
+  if (kept && !is_idempotent(request.method) && is_stale(*kept)) kept.reset();
+  for (;;) {
+    const bool was_kept = kept != nullptr;
+    auto connection = std::move(kept);
+    if (!connection) {
+      auto stream = options_.connect ? options_.connect(where) : connect_tcp(where);
+      if (!stream) return std::unexpected{stream.error()};
+      connection = std::make_unique<detail::client_connection>(std::move(*stream), options_.timeout);
+    }
+    auto exchange = std::make_unique<detail::client_exchange>(limits, pool_, host, std::move(connection));
+    auto done = exchange->carry_out(request, where);
+    if (done) return client_response{std::move(exchange)};
+    bool try_again = was_kept && is_idempotent(request.method) && is_lost_connection(done.error()) &&
+                     !exchange->heard() && !exchange->stream_begun();
+    if (!try_again) return std::unexpected{done.error()};
   }
-  auto stream = tcp_stream::connect(where.host, where.port);
-  if (!stream) return std::unexpected{stream.error()};
-  auto fresh = std::make_unique<detail::client_connection>(*pool_, where, std::move(*stream));
-  if (auto answered = fresh->exchange(request, where.target); !answered) return std::unexpected{answered.error()};
-  return client_response{std::move(fresh)};
 }
+
+std::size_t client::idle_connections() const noexcept { return pool_->size(); }
 
 }  // namespace weft::http

@@ -22,6 +22,7 @@ class output_buffer {
   }
 
   void append(std::string_view piece) {
+    if (piece.empty()) return;
     std::memcpy(room(piece.size()), piece.data(), piece.size());
     size_ += piece.size();
   }

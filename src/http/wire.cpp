@@ -24,16 +24,14 @@ result<void> wire::send(std::span<const std::span<const std::byte>> pieces) {
       bytes += taken;
       piece = piece.subspan(taken);
       if (bytes < batch_bytes && used < batch.size()) continue;
-      if (auto sent = send_batch(std::span{batch}.first(used)); !sent) return sent;
+      if (auto done = send_batch(std::span{batch}.first(used)); !done) return done;
       used = bytes = 0;
     }
     return {};
   };
-  if (auto sent = add(out_.bytes()); !sent) return sent;
-  for (auto piece : pieces) {
-    if (auto sent = add(piece); !sent) return sent;
-  }
-  auto sent = used > 0 ? send_batch(std::span{batch}.first(used)) : result<void>{};
+  auto sent = add(out_.bytes());
+  for (auto piece = pieces.begin(); sent && piece != pieces.end(); ++piece) sent = add(*piece);
+  if (sent && used > 0) sent = send_batch(std::span{batch}.first(used));
   out_.clear();
   return sent;
 }

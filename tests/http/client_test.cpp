@@ -1,160 +1,363 @@
-#include <weft/http/client.hpp>
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include <weft/http/client.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/http/server.hpp>
-#include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
-#include <weft/task/scope.hpp>
-#include <weft/task/sleep.hpp>
+
+#include "http/scripted_stream.hpp"
+#include "io/io_fixture.hpp"
 
 namespace weft::http {
 namespace {
 
 using namespace std::chrono_literals;
+using test::scripted_stream;
 
-/// A server on a port of its own that counts its connections, and a client.
-class client_test : public ::testing::Test {
- protected:
-  template <class F>
-  void run(F f, client_options options = {}) {
-    auto code = weft::run({.seats = 2}, [&] {
-      auto listener = tcp_listener::bind("127.0.0.1:0");
-      ASSERT_TRUE(listener);
-      where_ = url{.host = "127.0.0.1", .port = listener->local().port()};
-      server serving{routes()};
-      scope all;
-      all.spawn([&] {
-        while (auto stream = listener->accept()) {
-          ++connections_;
-          all.spawn([&, own = std::move(*stream)]() mutable { serving.serve_connection(own); });
-        }
-      });
-      {
-        client asking{options};
-        f(asking);
-      }
-      listener->close();
-      serving.stop();
-      all.cancel();
-    });
-    EXPECT_EQ(code, 0);
-  }
+result<client_response> get(client& tested, std::string_view where) {
+  return tested.send(url::parse(where).value(), {});
+}
 
-  [[nodiscard]] url at(std::string target) const {
-    auto place = where_;
-    place.target = std::move(target);
-    return place;
+result<client_response> post(client& tested, std::string_view where, std::string_view body) {
+  return tested.send(url::parse(where).value(),
+                     {.method = method::post, .headers = {{"Content-Type", "text/plain"}}, .body = body});
+}
+
+/// Peers that follow their scripts, one per connection that is made. They outlive the client's connections.
+class scripted_peers {
+ public:
+  scripted_stream& next() { return *streams_.emplace_back(std::make_unique<scripted_stream>()); }
+  [[nodiscard]] std::size_t connected() const { return connected_; }
+
+  client_options options() {
+    client_options chosen;
+    chosen.connect = [this](const url&) -> result<std::unique_ptr<byte_stream>> {
+      if (connected_ == streams_.size()) return failure_from_errno(ECONNREFUSED);
+      return std::make_unique<forwarder>(*streams_[connected_++]);
+    };
+    return chosen;
   }
-  [[nodiscard]] int connections() const { return connections_; }
 
  private:
-  static router routes() {
-    router all;
-    all.get("/hello", [](request&, response& answer) { answer.text("hello, world"); });
-    all.post("/echo", [](request& asked, response& answer) {
-      auto body = asked.body().read_all();
-      answer.text(body ? *body : "no body");
-    });
-    all.get("/pieces", [](request&, response& answer) {
-      for (int i = 0; i < 100; ++i) {
-        if (!answer.write(std::string(1000, 'x'))) return;
-      }
-    });
-    all.get("/slow", [](request&, response& answer) {
-      static_cast<void>(sleep(1h));
-      answer.text("late");
-    });
-    return all;
-  }
+  class forwarder final : public byte_stream {
+   public:
+    explicit forwarder(scripted_stream& to) : to_{to} {}
+    ~forwarder() override { to_.close(); }
+    result<std::size_t> recv(std::span<std::byte> into) override { return to_.recv(into); }
+    result<std::size_t> send(std::span<const std::byte> from) override { return to_.send(from); }
+    result<void> shutdown_send() override { return to_.shutdown_send(); }
+    void close() noexcept override { to_.close(); }
 
-  url where_;
-  std::atomic<int> connections_{0};
+   private:
+    scripted_stream& to_;
+  };
+
+  std::deque<std::unique_ptr<scripted_stream>> streams_;
+  std::size_t connected_ = 0;
 };
 
-std::string body_of(result<client_response>& answer) {
-  if (!answer) return "failed: " + answer.error().message();
-  auto body = answer->body().read_all();
-  return body ? *body : "body failed: " + body.error().message();
+constexpr std::string_view ok_hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// The body of what GET gets, or the error.
+std::string body_for(std::string_view response, client_options options = {}) {
+  scripted_peers peers;
+  peers.next().sends(response);
+  options.connect = peers.options().connect;
+  client tested{std::move(options)};
+  auto got = get(tested, "http://a/");
+  if (!got) return "error: " + got.error().message();
+  auto body = got->body().read_all();
+  return body ? *body : "body error: " + body.error().message();
 }
 
-TEST_F(client_test, one_connection_serves_one_request_after_the_other) {
-  run([&](client& asking) {
-    for (int i = 0; i < 10; ++i) {
-      auto answer = asking.send(at("/hello"), {});
-      ASSERT_TRUE(answer) << answer.error().message();
-      EXPECT_EQ(answer->status(), 200u);
-      EXPECT_EQ(body_of(answer), "hello, world");
+TEST(http_client, a_request_is_one_send_with_what_the_server_needs) {
+  scripted_peers peers;
+  auto& peer = peers.next().sends(ok_hello).sends(ok_hello);
+  client tested{peers.options()};
+  EXPECT_EQ(post(tested, "http://a.example:81/", "abc").value().body().read_all(), "hello");
+  EXPECT_EQ(get(tested, "http://A.example:81/x?y=1#z").value().body().read_all(), "hello");
+  ASSERT_EQ(peer.sends_seen.size(), 2u);
+  EXPECT_EQ(peer.sends_seen[0],
+            "POST / HTTP/1.1\r\nHost: a.example:81\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_EQ(peer.sends_seen[1], "GET /x?y=1 HTTP/1.1\r\nHost: A.example:81\r\n\r\n");
+}
+
+TEST(http_client, every_framing_of_a_body_is_understood) {
+  EXPECT_EQ(body_for(ok_hello), "hello");
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nT: x\r\n\r\n"),
+            "hello");
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\n\r\nhello"), "hello");
+  EXPECT_EQ(body_for("HTTP/1.1 204 No Content\r\n\r\n"), "");
+  EXPECT_EQ(
+      body_for("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + std::string{ok_hello}),
+      "hello");
+}
+
+TEST(http_client, the_response_is_the_same_however_it_is_cut) {
+  for (std::string text :
+       {std::string{"HTTP/1.1 100 Continue\r\n\r\n"} + std::string{ok_hello},
+        std::string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"}}) {
+    for (std::size_t cut = 1; cut < text.size(); ++cut) {
+      scripted_peers peers;
+      peers.next().sends(text.substr(0, cut)).sends(text.substr(cut)).falls_silent();
+      client tested{peers.options()};
+      {
+        auto got = get(tested, "http://a/");
+        ASSERT_TRUE(got) << cut;
+        ASSERT_EQ(got->body().read_all(), "hello") << cut;
+      }
+      ASSERT_EQ(tested.idle_connections(), 1u) << cut;
     }
-  });
-  EXPECT_EQ(connections(), 1);
+  }
 }
 
-TEST_F(client_test, a_connection_whose_answer_was_not_read_is_not_used_again) {
-  run([&](client& asking) {
-    { auto unread = asking.send(at("/pieces"), {}); }
-    auto answer = asking.send(at("/hello"), {});
-    EXPECT_EQ(body_of(answer), "hello, world");
-  });
-  EXPECT_EQ(connections(), 2);
+TEST(http_client, malformed_and_truncated_responses_are_errors) {
+  for (auto response :
+       {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "nonsense\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"}) {
+    EXPECT_EQ(body_for(response), "error: malformed") << response;
+  }
+  EXPECT_EQ(body_for(""), "error: end of stream");
+  EXPECT_EQ(body_for("HTTP/1.1 200 O"), "error: end of stream");
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), "body error: end of stream");
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+            "body error: end of stream");
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"), "body error: malformed");
 }
 
-TEST_F(client_test, bodies_go_whole_and_in_chunks_both_ways) {
-  run([&](client& asking) {
-    std::string text(100'000, 'a');
-    auto whole = asking.send(at("/echo"), {.method = method::post, .body = text});
-    EXPECT_EQ(body_of(whole), text);
-    std::size_t sent = 0;
-    auto chunked = asking.send(at("/echo"), {.method = method::post, .stream = [&](std::span<std::byte> into) {
-                                               auto bytes = std::min(into.size(), text.size() - sent);
-                                               std::memcpy(into.data(), text.data() + sent, bytes);
-                                               sent += bytes;
-                                               return result<std::size_t>{bytes};
-                                             }});
-    EXPECT_EQ(body_of(chunked), text);
-    auto pieces = asking.send(at("/pieces"), {});
-    EXPECT_EQ(body_of(pieces), std::string(100'000, 'x'));
+TEST(http_client, limits_hold_at_their_edge) {
+  client_options options{.max_header_bytes = ok_hello.size() - 5};
+  EXPECT_EQ(body_for(ok_hello, options), "hello");
+  --options.max_header_bytes;
+  EXPECT_EQ(body_for(ok_hello, options), "error: larger than the limit");
+  for (auto response : {std::string{ok_hello}, std::string{"HTTP/1.1 200 OK\r\n\r\nhello"},
+                        std::string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"}}) {
+    EXPECT_EQ(body_for(response, {.max_body_bytes = 5}), "hello");
+    EXPECT_EQ(body_for(response, {.max_body_bytes = 4}), "body error: larger than the limit") << response;
+  }
+}
+
+TEST(http_client, a_connection_is_used_again_only_when_the_response_was_read_to_its_end) {
+  scripted_peers peers;
+  peers.next().sends(ok_hello).sends(ok_hello).sends(ok_hello);
+  peers.next().sends("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  peers.next().sends(std::string{ok_hello} + "unasked");
+  peers.next().sends(ok_hello);
+  client tested{peers.options()};
+  EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+  EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+  EXPECT_EQ(peers.connected(), 1u);
+  static_cast<void>(get(tested, "http://a/"));  // not read
+  EXPECT_EQ(tested.idle_connections(), 0u);
+  EXPECT_TRUE(get(tested, "http://a/"));  // the server closes
+  EXPECT_EQ(tested.idle_connections(), 0u);
+  EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");  // and then more
+  EXPECT_EQ(tested.idle_connections(), 0u);
+  EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+  EXPECT_EQ(peers.connected(), 4u);
+  EXPECT_EQ(tested.idle_connections(), 1u);
+  EXPECT_FALSE(get(tested, "http://b/"));  // another host has no connection
+}
+
+TEST(http_client, a_head_response_has_no_body_and_leaves_the_connection_usable) {
+  scripted_peers peers;
+  peers.next().sends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").sends(ok_hello);
+  client tested{peers.options()};
+  {
+    auto got = tested.send(url::parse("http://a/").value(), {.method = method::head});
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->header("content-length"), "5");
+    EXPECT_EQ(got->body().read_all(), "");
+  }
+  EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+}
+
+TEST(http_client, an_idempotent_request_on_a_kept_connection_that_was_closed_is_tried_again_once) {
+  for (bool send_fails : {false, true}) {
+    scripted_peers peers;
+    auto& first = peers.next().sends(ok_hello);
+    peers.next().sends(ok_hello);
+    client tested{peers.options()};
+    EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+    if (send_fails) first.hangs_up();
+    EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+    EXPECT_EQ(peers.connected(), 2u);
+  }
+}
+
+TEST(http_client, a_post_looks_before_it_uses_a_kept_connection_and_is_never_sent_twice) {
+  scripted_peers peers;
+  peers.next().sends(ok_hello);  // then closed
+  peers.next().sends(ok_hello);
+  auto& lost = peers.next().sends(ok_hello).falls_silent();
+  client tested{peers.options()};
+  EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
+  EXPECT_EQ(post(tested, "http://a/", "x").value().body().read_all(), "hello");
+  EXPECT_EQ(peers.connected(), 2u);
+  EXPECT_EQ(post(tested, "http://a/", "x").value().body().read_all(), "hello");
+  EXPECT_EQ(peers.connected(), 3u);
+  lost.hangs_up();  // looks alive, and then the request cannot be sent
+  EXPECT_FALSE(post(tested, "http://a/", "x"));
+  EXPECT_EQ(peers.connected(), 3u);
+}
+
+TEST(http_client, a_fresh_connection_that_fails_is_not_tried_again) {
+  scripted_peers peers;
+  peers.next();
+  peers.next().sends(ok_hello);
+  client tested{peers.options()};
+  EXPECT_EQ(get(tested, "http://a/").error(), errc::end_of_stream);
+  EXPECT_EQ(peers.connected(), 1u);
+}
+
+TEST(http_client, deadlines_hold_for_the_head_and_for_the_body) {
+  virtual_clock clock;
+  scripted_peers peers;
+  peers.next().falls_silent();
+  peers.next().falls_silent();
+  peers.next().sends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe").falls_silent();
+  client tested{peers.options()};
+  auto began = now();
+  EXPECT_EQ(get(tested, "http://a/").error(), errc::timed_out);
+  EXPECT_EQ(now() - began, 30s);
+  {
+    deadline_scope within{2s};
+    EXPECT_EQ(get(tested, "http://a/").error(), errc::timed_out);
+    EXPECT_EQ(now() - began, 32s);
+  }
+  auto got = get(tested, "http://a/");
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->body().read_all().error(), errc::timed_out);
+  EXPECT_EQ(now() - began, 62s);
+}
+
+TEST(http_client, kept_connections_grow_old) {
+  virtual_clock clock;
+  scripted_peers peers;
+  peers.next().sends(ok_hello).sends(ok_hello).sends(ok_hello);
+  peers.next().sends(ok_hello);
+  client tested{peers.options()};
+  EXPECT_TRUE(get(tested, "http://a/").value().body().read_all());
+  clock.advance_to(now() + 20s);
+  EXPECT_TRUE(get(tested, "http://a/").value().body().read_all());
+  EXPECT_EQ(peers.connected(), 1u);
+  clock.advance_to(now() + 21s);
+  EXPECT_TRUE(get(tested, "http://a/").value().body().read_all());
+  EXPECT_EQ(peers.connected(), 2u);
+}
+
+TEST(http_client, a_body_can_come_from_a_source_with_and_without_a_length) {
+  scripted_peers peers;
+  auto& peer = peers.next().sends(ok_hello).sends(ok_hello);
+  client tested{peers.options()};
+  auto where = url::parse("http://a/").value();
+  auto source_of = [](std::string text) {
+    return [text, at = std::size_t{0}](std::span<std::byte> into) mutable -> result<std::size_t> {
+      auto bytes = std::min<std::size_t>({into.size(), text.size() - at, 3});
+      std::ranges::copy(std::as_bytes(std::span{text}).subspan(at, bytes), into.begin());
+      at += bytes;
+      return bytes;
+    };
+  };
+  EXPECT_EQ(tested.send(where, {.method = method::put, .stream = source_of("abcde")}).value().body().read_all(),
+            "hello");
+  EXPECT_TRUE(peer.sent.ends_with("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")) << peer.sent;
+  EXPECT_TRUE(tested.send(where, {.method = method::put, .stream = source_of("abcde"), .stream_bytes = 4})
+                  .value()
+                  .body()
+                  .read_all());
+  EXPECT_TRUE(peer.sent.ends_with("Content-Length: 4\r\n\r\nabcd")) << peer.sent;
+  auto short_one = tested.send(where, {.method = method::put, .stream = source_of("abc"), .stream_bytes = 4});
+  EXPECT_EQ(short_one.error(), errc::end_of_stream);
+  EXPECT_EQ(tested.idle_connections(), 0u);
+}
+
+TEST(http_client, an_answer_that_comes_before_the_body_was_sent_is_given) {
+  scripted_peers peers;
+  peers.next().sends("HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n").hangs_up();
+  client tested{peers.options()};
+  std::string large(1'000'000, 'x');
+  auto got = post(tested, "http://a/", large);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->status(), 413u);
+  got = failure(errc::closed);
+  EXPECT_EQ(tested.idle_connections(), 0u);  // nobody knows how much of the body got there
+}
+
+TEST(http_client, requests_that_would_break_the_protocol_are_not_sent) {
+  scripted_peers peers;
+  client tested{peers.options()};
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"X", "a\r\nY: b"},
+                                                                                    {"X: y\r\nZ", "a"},
+                                                                                    {"", "a"},
+                                                                                    {"host", "b"},
+                                                                                    {"Content-Length", "3"},
+                                                                                    {"Connection", "x"}}) {
+    EXPECT_EQ(tested.send(url{.host = "a"}, {.headers = {{name, value}}}).error(), errc::malformed) << name;
+  }
+  EXPECT_EQ(peers.connected(), 0u);
+}
+
+// ---- Against the server ----
+
+void use_against_server(server& tested, const endpoint& where) {
+  client requests;
+  auto base = "http://" + where.to_string();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(get(requests, base + "/hello?x=" + std::to_string(i)).value().body().read_all(), std::to_string(i));
+  }
+  EXPECT_EQ(tested.connections(), 1u);
+  std::string large(2'000'000, 'x');
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i % 19);
+  auto echoed = post(requests, base + "/echo", large).value().body().read_all();
+  EXPECT_TRUE(echoed == large);
+  EXPECT_EQ(get(requests, base + "/nothing").value().status(), 404u);
+}
+
+router echo_routes() {
+  router routes;
+  routes.get("/hello", [](request& asked, response& answer) { answer.text(asked.query_parameter("x").value()); });
+  routes.add(method::post, "/echo",
+             [](request& asked, response& answer) {
+               auto body = asked.body().read_all().value();
+               EXPECT_TRUE(answer.write(body));
+             },
+             {.max_body_bytes = 4'000'000});
+  return routes;
+}
+
+class http_client_io : public weft::testing::io_test {};
+WEFT_ON_EVERY_REACTOR(http_client_io);
+
+TEST_P(http_client_io, talks_to_the_server_from_virtual_threads) {
+  run([] {
+    auto listener = tcp_listener::bind("127.0.0.1:0").value();
+    server tested{echo_routes()};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    use_against_server(tested, listener.local());
+    tested.stop();
+    EXPECT_TRUE(serving.join());
   });
 }
 
-TEST_F(client_test, a_deadline_ends_the_wait_for_a_slow_server) {
-  run([&](client& asking) {
-    deadline_scope limit{20ms};
-    auto answer = asking.send(at("/slow"), {});
-    ASSERT_FALSE(answer);
-    EXPECT_EQ(answer.error(), errc::timed_out);
-  });
-}
-
-TEST_F(client_test, an_answer_beyond_the_limits_is_refused) {
-  run(
-      [&](client& asking) {
-        auto answer = asking.send(at("/pieces"), {});
-        ASSERT_TRUE(answer);
-        auto body = answer->body().read_all();
-        ASSERT_FALSE(body);
-        EXPECT_EQ(body.error(), errc::too_large);
-      },
-      {.max_body_bytes = 99'999});
-}
-
-TEST_F(client_test, nobody_listening_is_an_error_at_once) {
-  run([&](client& asking) {
-    auto listener = tcp_listener::bind("127.0.0.1:0");
-    ASSERT_TRUE(listener);
-    url nobody{.host = "127.0.0.1", .port = listener->local().port()};
-    listener->close();
-    auto answer = asking.send(nobody, {});
-    ASSERT_FALSE(answer);
-    EXPECT_EQ(answer.error(), std::errc::connection_refused);
-  });
+TEST(http_client_threads, talks_to_the_server_from_plain_threads) {
+  auto listener = tcp_listener::bind("127.0.0.1:0").value();
+  server tested{echo_routes()};
+  std::thread serving{[&] { EXPECT_TRUE(tested.serve(listener, [](connection_job job) { job(); })); }};
+  use_against_server(tested, listener.local());
+  tested.stop();
+  serving.join();
 }
 
 }  // namespace

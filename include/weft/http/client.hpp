@@ -16,43 +16,55 @@
 #include <weft/http/header_field.hpp>
 #include <weft/http/method.hpp>
 #include <weft/http/url.hpp>
+#include <weft/io/byte_stream.hpp>
 
 namespace weft::http {
 
 namespace detail {
-class client_connection;
-struct client_pool;
+class client_exchange;
+class connection_pool;
 }  // namespace detail
 
 struct client_options {
-  /// Status line and header fields of an answer: errc::too_large.
-  std::size_t max_header_bytes = 16 * 1024;
-  std::size_t max_header_fields = 100;
-  /// The body of an answer: errc::too_large.
-  std::uint64_t max_body_bytes = 16 * 1024 * 1024;
-  /// Connections without a request that are kept for later, per host and port.
+  /// From the call to the end of the response's header: errc::timed_out. The caller's own deadline_scope holds as well.
+  std::chrono::nanoseconds timeout = std::chrono::seconds{30};
+  /// For the next bytes of the response's body: errc::timed_out.
+  std::chrono::nanoseconds body_idle_timeout = std::chrono::seconds{30};
+  /// The status line and header fields of a response: errc::too_large. Also the trailer of a chunked body.
+  std::size_t max_header_bytes = 64 * 1024;
+  /// The lines of a response's header: errc::malformed.
+  std::size_t max_header_fields = 200;
+  /// The body of a response: errc::too_large, from its reader.
+  std::uint64_t max_body_bytes = std::uint64_t{64} * 1024 * 1024;
+  /// Connections to one host and port that are kept for the next request. More may be in use.
   std::size_t max_idle_per_host = 32;
-  /// How long they are kept.
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds{30};
+  /// How long one is kept; shorter than servers do, so that they seldom close it first.
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds{20};
+  /// How a connection is made; empty: TCP.
+  std::function<result<std::unique_ptr<byte_stream>>(const url&)> connect = {};
 };
 
-/// What is asked of a server. Host, Content-Length or Transfer-Encoding are the client's job.
+/// What is asked of a server. Nothing is copied: all of it lives until send() returns.
 struct client_request {
   http::method method = http::method::get;
+  /// Host, Content-Length, Transfer-Encoding and Connection are the client's job.
   std::vector<header_field> headers = {};
   std::string_view body = {};
-  /// A body whose length is not known: called for the next piece until it gives 0; sent in chunks, instead of `body`.
-  /// Such a request is never sent a second time.
+  /// A body that is made piece by piece, instead of `body`: writes the next piece to the span and returns its size, 0
+  /// at the end. Such a request is never sent a second time.
   std::function<result<std::size_t>(std::span<std::byte>)> stream = {};
+  /// How much `stream` gives in all, when that is known; without it the body is sent in chunks.
+  std::optional<std::uint64_t> stream_bytes = std::nullopt;
 };
 
-/// An answer whose head has arrived; its body is read through body(). Holds the connection.
-/// Thread: one at a time. Lifetime: the client's; so for every view that it returns.
+/// A response whose header has arrived, and whose body is read through body(). Dropping it gives its connection back to
+/// the client if the body was read to its end, and closes the connection otherwise.
+/// Thread: one at a time.
 class client_response {
  public:
-  client_response(client_response&& other) noexcept;
-  client_response& operator=(client_response&& other) noexcept;
-  /// Keeps the connection for the next request when the body was read to its end, and closes it otherwise.
+  explicit client_response(std::unique_ptr<detail::client_exchange> exchange) noexcept;
+  client_response(client_response&&) noexcept;
+  client_response& operator=(client_response&&) noexcept;
   ~client_response();
 
   [[nodiscard]] unsigned status() const noexcept;
@@ -63,14 +75,19 @@ class client_response {
   [[nodiscard]] body_reader& body() noexcept;
 
  private:
-  friend class client;
-  explicit client_response(std::unique_ptr<detail::client_connection> connection) noexcept;
-
-  std::unique_ptr<detail::client_connection> connection_;
+  std::unique_ptr<detail::client_exchange> exchange_;
 };
 
-/// Asks HTTP/1.1 servers. Keeps connections and uses them again.
-/// Thread: any, any number at the same time. Lifetime: outlives its answers.
+/// Sends requests over HTTP/1.1 and keeps connections for the next ones.
+///
+///     weft::http::client client;
+///     weft::deadline_scope within{2s};
+///     auto where = weft::http::url::parse("http://127.0.0.1:8080/hello");
+///     auto response = client.send(where.value(), {.headers = {{"Accept", "text/plain"}}});
+///     if (response) auto text = response->body().read_all();
+///
+/// Redirects are not followed: they are responses like others. There is no TLS yet: url::parse() says errc::unavailable
+/// to https. Thread: any, for every member, at the same time. Lifetime: responses may outlive it.
 class client {
  public:
   explicit client(client_options options = {});
@@ -78,14 +95,18 @@ class client {
   client(const client&) = delete;
   client& operator=(const client&) = delete;
 
-  /// Sends a request and waits for the head of its answer; interim answers (1xx) are passed over. When a connection
-  /// that was kept turns out to be closed before any answer, tries once more on a new one, if the request is
-  /// idempotent. Parks, under the caller's deadline_scope. Cancel: the server may have got the request; the connection
-  /// is closed.
+  /// Sends a request and waits for the header of its response; interim responses (1xx) are passed over. Fails with
+  /// errc::malformed for a header field or a response that breaks the protocol, with errc::too_large beyond a limit,
+  /// and as connecting, sending and receiving do. When a connection that was kept turns out to be closed, and the
+  /// method is idempotent, it tries once more on a new one. Parks. Cancel: the server may have got the request.
   [[nodiscard]] result<client_response> send(const url& where, const client_request& request);
 
+  /// Connections that are kept for the next request.
+  [[nodiscard]] std::size_t idle_connections() const noexcept;
+
  private:
-  std::unique_ptr<detail::client_pool> pool_;
+  client_options options_;
+  std::shared_ptr<detail::connection_pool> pool_;
 };
 
 }  // namespace weft::http
