@@ -69,7 +69,9 @@ bool is_token_character(char c) noexcept { return token_characters[static_cast<u
 bool is_token(std::string_view text) noexcept { return !text.empty() && std::ranges::all_of(text, is_token_character); }
 
 bool is_field_value(std::string_view text) noexcept {
-  return std::ranges::none_of(text, [](char c) { return is_control(c) && c != '\t'; });
+  bool good = true;
+  for (char c : text) good &= !is_control(c) || c == '\t';  // without a branch, so that it is done many at a time
+  return good;
 }
 
 bool is_valid_utf8(std::string_view text) noexcept {
