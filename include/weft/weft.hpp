@@ -35,6 +35,10 @@
 #include <weft/stack/overflow.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/sync/channel.hpp>
+#include <weft/sync/condition_variable.hpp>
+#include <weft/sync/event.hpp>
+#include <weft/sync/guarded.hpp>
+#include <weft/sync/latch.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>

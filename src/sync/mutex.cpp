@@ -1,29 +1,42 @@
-#include <mutex>
-
 #include <weft/sync/mutex.hpp>
 
+#include <mutex>
+
+#include <weft/base/check.hpp>
+
 namespace weft {
+
+mutex::~mutex() {
+  std::lock_guard guard{queue_lock_};  // whoever handed it over is done with it
+  // relaxed: nobody else uses it any more
+  WEFT_CHECK(state_.load(std::memory_order_relaxed) == free, "unlock a mutex before it is destroyed");
+}
 
 void mutex::lock_contended() { detail::wait_to_the_end(async_lock()); }
 
 bool mutex::arm(wait_node& node) noexcept {
   std::lock_guard guard{queue_lock_};
+  return lock_or_queue(node);
+}
+
+bool mutex::lock_or_queue(wait_node& node) noexcept {
   // acquire: as in try_lock. From here on unlock() comes to hand_over(), which waits for queue_lock_.
   auto before = state_.exchange(contended, std::memory_order_acquire);
-  if (before == free) {
-    // Nobody waits: those who do keep the state contended.
-    state_.store(held, std::memory_order_relaxed);  // relaxed: held by the caller
-    if (node.claim()) return true;
-    state_.store(free, std::memory_order_release);  // release: as in unlock; the wait was cancelled meanwhile
+  if (before != free) {
+    waiters_.push_back(node);
     return false;
   }
-  waiters_.push_back(node);
-  return false;
+  // Nobody waits: those who do keep the state contended.
+  auto is_ours = node.claim();
+  // release: when the wait was cancelled meanwhile, the next holder sees through us what unlock() published
+  state_.store(is_ours ? held : free, std::memory_order_release);
+  return is_ours;
 }
 
 void mutex::disarm(wait_node& node) noexcept {
+  if (node.claimed) return;  // taken out by whoever claimed it
   std::lock_guard guard{queue_lock_};
-  if (node.is_linked()) base::intrusive_list<wait_node>::remove(node);
+  detail::unlink(node);
   // The state stays contended; the holder's hand_over() finds nobody and frees it.
 }
 
@@ -31,9 +44,7 @@ void mutex::hand_over() noexcept {
   wait_node* next = nullptr;
   {
     std::lock_guard guard{queue_lock_};
-    while ((next = waiters_.pop_front())) {
-      if (next->claim()) break;
-    }
+    next = detail::claim_first(waiters_);
     if (!next) {
       state_.store(free, std::memory_order_release);  // release: as in unlock
       return;

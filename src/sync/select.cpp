@@ -1,5 +1,7 @@
 #include <atomic>
+#include <cstdint>
 
+#include <weft/base/random.hpp>
 #include <weft/sync/select.hpp>
 
 namespace weft::detail {

@@ -11,19 +11,24 @@
 
 namespace weft::testing {
 
-/// Runs each case on one seat and on several, on the virtual clock: hours pass in microseconds, and only when every
-/// task is parked.
+/// Runs `f` as the first virtual thread of a fresh runtime on the virtual clock, where hours pass in microseconds and
+/// only when every task is parked, and waits for its end, which must leave no stack behind.
+template <class F>
+void run_on_virtual_clock(std::size_t seats, F f) {
+  virtual_clock clock;
+  runtime home{{.seats = seats}};
+  run_in(home, {.name = "test"}, std::move(f));
+  // A carrier gives the last stack back a moment after it told the joiner: stop first, then look.
+  home.shut_down();
+  EXPECT_EQ(home.stacks().stats().in_use, 0u) << "a task was leaked";
+}
+
+/// Runs each case on one seat and on several.
 class runtime_test : public ::testing::TestWithParam<std::size_t> {
  protected:
-  /// Runs `f` as the first virtual thread of a fresh runtime and waits for its end, which must leave no stack behind.
   template <class F>
   void run(F f) {
-    virtual_clock clock;
-    runtime home{{.seats = GetParam()}};
-    run_in(home, {.name = "test"}, std::move(f));
-    // A carrier gives the last stack back a moment after it told the joiner: stop first, then look.
-    home.shut_down();
-    EXPECT_EQ(home.stacks().stats().in_use, 0u) << "a task was leaked";
+    run_on_virtual_clock(GetParam(), std::move(f));
   }
 };
 

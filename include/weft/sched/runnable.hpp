@@ -177,10 +177,16 @@ struct wait_node : base::list_hook {
   runnable* task = nullptr;
   std::uint64_t epoch = 0;
   std::int32_t case_index = 0;
+  /// The wait was claimed through this node. Written by the claimer, read by the waiter once it was notified.
+  bool claimed = false;
 
   /// Under the object's lock: true for the one waker that may deliver. After false, do not touch the waiter again,
   /// but for unlinking its node.
-  [[nodiscard]] bool claim() noexcept { return task->claim(epoch); }
+  [[nodiscard]] bool claim() noexcept {
+    if (!task->claim(epoch)) return false;
+    claimed = true;
+    return true;
+  }
 
   /// After claim() and delivery, best after the object's lock was let go. The node is gone on return.
   void notify() noexcept { task->notify(case_index); }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,8 @@
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/sync/value_queue.hpp>
+#include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft {
@@ -31,24 +34,29 @@ inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max()
 /// A first-in, first-out queue between any number of senders and receivers, virtual threads, coroutines and plain OS
 /// threads alike.
 /// Thread    any, for every member, at the same time.
-/// Lifetime  nobody uses it any more when it is destroyed; the destructor checks that nobody waits.
-/// Order     what a sender did before send() is visible to whoever receives that value. Waiting receivers are served in
-///           the order in which they began to wait, waiting senders too.
+/// Lifetime  nobody uses it any more when it is destroyed; the destructor checks that nobody waits. A call of another
+///           task that has already let its waiter go, and is returning, does no harm.
+/// Order     values are received in the order in which they were sent, those of senders that waited in the order in
+/// which
+///           they began to wait. Waiting receivers are served in the order in which they began to wait. What a sender
+///           did before send() is visible to whoever receives that value.
 template <class T>
 class channel {
-  static_assert(std::is_nothrow_move_constructible_v<T>, "values are moved while the channel's lock is held");
+  static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
+                "values are moved while the channel's lock is held: send a std::unique_ptr to a type that may throw");
 
  public:
+  using value_type = T;
+
   /// `capacity` values may be under way; 0 makes every send wait for its receiver. A bounded channel allocates here and
-  /// never again.
-  explicit channel(std::size_t capacity) : limit_{capacity} {
-    if (capacity != unbounded) reserve(capacity);
-  }
+  /// never again; an unbounded one whenever it grows.
+  /// Throws std::bad_alloc when `capacity` values do not fit into memory.
+  explicit channel(std::size_t capacity) : limit_{capacity}, values_{capacity == unbounded ? 0 : capacity} {}
   channel(const channel&) = delete;
   channel& operator=(const channel&) = delete;
   ~channel() {
+    std::lock_guard guard{lock_};  // the last waker is gone
     WEFT_CHECK(senders_.empty() && receivers_.empty(), "a channel is destroyed only when nobody waits on it");
-    while (count_ != 0) static_cast<void>(pop());
   }
 
   class send_operation;
@@ -56,6 +64,7 @@ class channel {
 
   /// Waits while the channel is full. Fails with errc::closed after close(), and hands the value back.
   /// Parks. Cancel: the value is handed back; nobody has received it.
+  /// Throws std::bad_alloc when an unbounded channel cannot grow; the value is lost.
   [[nodiscard]] send_result<T> send(T value) { return await(async_send(std::move(value))); }
   [[nodiscard]] send_operation async_send(T value) { return send_operation{*this, std::move(value)}; }
 
@@ -74,30 +83,24 @@ class channel {
   [[nodiscard]] std::optional<T> try_recv() {
     auto operation = async_recv();
     if (!operation.try_complete()) return std::nullopt;
-    auto outcome = operation.take();
-    return outcome ? std::optional<T>{std::move(*outcome)} : std::nullopt;
+    return std::move(operation.value_);
   }
 
   /// No more sends: those that wait fail, and later ones. What is in the channel can still be received. Again: no
   /// effect.
   void close() noexcept {
-    base::intrusive_list<wait_node> claimed;
-    {
-      std::lock_guard guard{lock_};
-      closed_ = true;
-      // Waiting senders first: their values are not in the channel yet.
-      while (auto* sender = senders_.pop_front()) {
-        if (!sender->node_->claim()) continue;
-        sender->done_ = true;
-        claimed.push_back(*sender->node_);
-      }
-      while (auto* receiver = receivers_.pop_front()) {
-        if (!receiver->node_->claim()) continue;
-        receiver->done_ = true;
-        claimed.push_back(*receiver->node_);
-      }
+    detail::claimed_waiters claimed;  // told after the lock was let go
+    std::lock_guard guard{lock_};
+    closed_ = true;
+    while (auto* sender = claim(senders_, nullptr)) {
+      sender->done_ = true;
+      claimed.add(*sender->node_);
     }
-    while (auto* node = claimed.pop_front()) node->notify();
+    // Those that wait for a value: there is none, or they would not wait.
+    while (auto* receiver = claim(receivers_, nullptr)) {
+      receiver->done_ = true;
+      claimed.add(*receiver->node_);
+    }
   }
 
   [[nodiscard]] bool is_closed() const noexcept {
@@ -107,84 +110,74 @@ class channel {
   /// Values in the channel; may be old at once.
   [[nodiscard]] std::size_t size() const noexcept {
     std::lock_guard guard{lock_};
-    return count_;
+    return values_.size();
   }
 
-  /// Receives until the channel is closed and empty, or the task is cancelled.
+  /// Receives until the channel is closed and empty, or the task is cancelled, or its deadline has passed.
   class iterator {
    public:
-    T& operator*() noexcept { return *value_; }
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    T& operator*() const noexcept { return *value_; }
     iterator& operator++() {
       value_.reset();
       if (auto next = from_->recv()) value_.emplace(std::move(*next));
       return *this;
     }
-    bool operator!=(std::nullptr_t) const noexcept { return value_.has_value(); }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !value_.has_value(); }
 
    private:
     friend class channel;
     explicit iterator(channel& from) : from_{&from} { ++*this; }
     channel* from_;
-    std::optional<T> value_;
+    mutable std::optional<T> value_;
   };
   [[nodiscard]] iterator begin() { return iterator{*this}; }
-  [[nodiscard]] std::nullptr_t end() const noexcept { return nullptr; }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
-  union cell {
-    cell() noexcept {}
-    ~cell() {}
-    T value;
-  };
+  using block_pointer = std::unique_ptr<typename detail::value_queue<T>::block>;
 
-  // All below: under lock_.
-  void reserve(std::size_t cells) {
-    auto larger = cells != 0 ? std::make_unique<cell[]>(cells) : nullptr;
-    for (std::size_t i = 0; i < count_; ++i) {
-      auto& from = cells_[(head_ + i) % allocated_].value;
-      std::construct_at(&larger[i].value, std::move(from));
-      std::destroy_at(&from);
+  /// Sees to it that an unbounded channel has a cell for one more value, without allocating under the lock.
+  void make_room(std::unique_lock<base::spin_lock>& guard) {
+    while (limit_ == unbounded && values_.needs_block()) {
+      guard.unlock();
+      auto fresh = std::make_unique<typename block_pointer::element_type>();
+      guard.lock();
+      if (values_.needs_block()) values_.add(std::move(fresh));
     }
-    cells_ = std::move(larger);
-    allocated_ = cells;
-    head_ = 0;
   }
-  void push(T&& value) {
-    if (count_ == allocated_) reserve(allocated_ == 0 ? 16 : allocated_ * 2);
-    auto at = head_ + count_;
-    std::construct_at(&cells_[at < allocated_ ? at : at - allocated_].value, std::move(value));
-    ++count_;
-  }
-  [[nodiscard]] T pop() noexcept {
-    auto& from = cells_[head_].value;
-    T value{std::move(from)};
-    std::destroy_at(&from);
-    if (++head_ == allocated_) head_ = 0;
-    --count_;
-    return value;
-  }
-  [[nodiscard]] recv_operation* claim_receiver() noexcept {
-    while (auto* receiver = receivers_.pop_front()) {
-      if (receiver->node_->claim()) return receiver;
+
+  // A task that selects between sending to and receiving from one channel is not its own partner: `self`, the task
+  // whose operation looks for one, or null when it waits nowhere. Under lock_.
+  template <class Waiter>
+  [[nodiscard]] static Waiter* claim(base::intrusive_list<Waiter>& waiters, const sched::runnable* self) noexcept {
+    for (auto* waiter = waiters.front(); waiter;) {
+      auto* candidate = waiter;
+      waiter = waiters.next(*waiter);
+      if (candidate->node_->task == self) continue;
+      waiters.remove(*candidate);
+      if (candidate->node_->claim()) return candidate;
     }
     return nullptr;
   }
-  [[nodiscard]] send_operation* claim_sender() noexcept {
-    while (auto* sender = senders_.pop_front()) {
-      if (sender->node_->claim()) return sender;
-    }
-    return nullptr;
+  template <class Waiter>
+  [[nodiscard]] static bool any(base::intrusive_list<Waiter>& waiters, const sched::runnable* self) noexcept {
+    auto* waiter = waiters.front();
+    while (waiter && waiter->node_->task == self) waiter = waiters.next(*waiter);
+    return waiter != nullptr;
   }
 
   mutable base::spin_lock lock_;  // guards all below
   std::size_t limit_;
-  std::unique_ptr<cell[]> cells_;
-  std::size_t allocated_ = 0, head_ = 0, count_ = 0;
+  detail::value_queue<T> values_;
   bool closed_ = false;
   base::intrusive_list<send_operation> senders_;
   base::intrusive_list<recv_operation> receivers_;
 };
 
+/// channel::async_send(). Holds the value until it is sent.
 template <class T>
 class channel<T>::send_operation : base::list_hook {
  public:
@@ -193,12 +186,16 @@ class channel<T>::send_operation : base::list_hook {
   send_operation(channel& to, T value) noexcept : to_{&to}, value_{std::move(value)} {}
   send_operation(send_operation&& other) noexcept : to_{other.to_}, value_{std::move(other.value_)} {}
 
+  /// What was not sent, after a select in which another case happened.
+  [[nodiscard]] T& value() noexcept { return value_; }
+
   bool try_complete() {
     wait_node* woken = nullptr;
     {
-      std::lock_guard guard{to_->lock_};
-      if (!can_proceed()) return false;
-      woken = proceed();
+      std::unique_lock guard{to_->lock_};
+      to_->make_room(guard);
+      if (!can_proceed(nullptr)) return false;
+      woken = proceed(nullptr);
     }
     if (woken) woken->notify();
     return done_;
@@ -208,18 +205,19 @@ class channel<T>::send_operation : base::list_hook {
     {
       std::lock_guard guard{to_->lock_};
       node_ = &node;
-      if (!can_proceed()) {
+      if (!can_proceed(node.task)) {
         to_->senders_.push_back(*this);
         return false;
       }
       // Its own wait first: a receiver, once claimed, has to be given a value.
       if (!node.claim()) return false;
-      woken = proceed();
+      woken = proceed(node.task);
     }
     if (woken) woken->notify();
     return true;
   }
-  void disarm(wait_node&) noexcept {
+  void disarm(wait_node& node) noexcept {
+    if (node.claimed) return;  // taken out by whoever claimed it; the channel may be gone
     std::lock_guard guard{to_->lock_};
     if (this->is_linked()) base::intrusive_list<send_operation>::remove(*this);
   }
@@ -235,26 +233,24 @@ class channel<T>::send_operation : base::list_hook {
   template <class U>
   friend class base::intrusive_list;
 
-  [[nodiscard]] bool has_room() const noexcept { return to_->count_ < to_->limit_; }
-  [[nodiscard]] bool can_proceed() const noexcept { return to_->closed_ || has_room() || !to_->receivers_.empty(); }
+  [[nodiscard]] bool has_room() const noexcept { return to_->values_.size() < to_->limit_; }
+  [[nodiscard]] bool can_proceed(const sched::runnable* self) const noexcept {
+    return to_->closed_ || has_room() || any(to_->receivers_, self);
+  }
   /// Returns whom to notify. Not done when every receiver there was turned out to be decided by others.
-  [[nodiscard]] wait_node* proceed() {
+  [[nodiscard]] wait_node* proceed(const sched::runnable* self) noexcept {
     if (to_->closed_) {
       done_ = true;
       return nullptr;
     }
-    if (auto* receiver = to_->claim_receiver()) {
-      receiver->deliver(std::move(value_));
-      sent_ = done_ = true;
+    if (auto* receiver = claim(to_->receivers_, self)) {
+      receiver->deliver(hand_over());
       return receiver->node_;
     }
-    if (has_room()) {
-      to_->push(std::move(value_));
-      sent_ = done_ = true;
-    }
+    if (has_room()) to_->values_.push(hand_over());
     return nullptr;
   }
-  [[nodiscard]] T hand_over() noexcept {
+  [[nodiscard]] T&& hand_over() noexcept {
     sent_ = done_ = true;
     return std::move(value_);
   }
@@ -266,6 +262,7 @@ class channel<T>::send_operation : base::list_hook {
   bool done_ = false;
 };
 
+/// channel::async_recv(). One that a select refers to can be used again, whether it happened or not.
 template <class T>
 class channel<T>::recv_operation : base::list_hook {
  public:
@@ -275,39 +272,45 @@ class channel<T>::recv_operation : base::list_hook {
   recv_operation(recv_operation&& other) noexcept : from_{other.from_} {}
 
   bool try_complete() {
+    block_pointer emptied;  // freed after the lock was let go
     wait_node* woken = nullptr;
     {
       std::lock_guard guard{from_->lock_};
-      if (!can_proceed()) return false;
-      woken = proceed();
+      if (!can_proceed(nullptr)) return false;
+      woken = proceed(nullptr, emptied);
     }
     if (woken) woken->notify();
     return done_;
   }
   bool arm(wait_node& node) {
+    block_pointer emptied;  // freed after the lock was let go
     wait_node* woken = nullptr;
     {
       std::lock_guard guard{from_->lock_};
       node_ = &node;
-      if (!can_proceed()) {
+      if (!can_proceed(node.task)) {
         from_->receivers_.push_back(*this);
         return false;
       }
       // Its own wait first: a sender, once claimed, has sent its value.
       if (!node.claim()) return false;
-      woken = proceed();
+      woken = proceed(node.task, emptied);
     }
     if (woken) woken->notify();
     return true;
   }
-  void disarm(wait_node&) noexcept {
+  void disarm(wait_node& node) noexcept {
+    if (node.claimed) return;  // taken out by whoever claimed it; the channel may be gone
     std::lock_guard guard{from_->lock_};
     if (this->is_linked()) base::intrusive_list<recv_operation>::remove(*this);
   }
   bool finish() const noexcept { return done_; }
   value_type take() {
-    if (value_) return std::move(*value_);
-    return fail(errc::closed);
+    done_ = false;
+    if (!value_) return fail(errc::closed);
+    value_type received{std::move(*value_)};
+    value_.reset();
+    return received;
   }
   static value_type fail(errc condition) { return failure(condition); }
 
@@ -316,19 +319,19 @@ class channel<T>::recv_operation : base::list_hook {
   template <class U>
   friend class base::intrusive_list;
 
-  [[nodiscard]] bool can_proceed() const noexcept {
-    return from_->closed_ || from_->count_ != 0 || !from_->senders_.empty();
+  [[nodiscard]] bool can_proceed(const sched::runnable* self) const noexcept {
+    return from_->closed_ || from_->values_.size() != 0 || any(from_->senders_, self);
   }
   /// Returns whom to notify. Not done when every sender there was turned out to be decided by others.
-  [[nodiscard]] wait_node* proceed() {
-    if (from_->count_ != 0) {
-      deliver(from_->pop());
-      auto* sender = from_->claim_sender();  // there is room for one more now
+  [[nodiscard]] wait_node* proceed(const sched::runnable* self, block_pointer& emptied) noexcept {
+    if (from_->values_.size() != 0) {
+      deliver(from_->values_.pop(emptied));
+      auto* sender = claim(from_->senders_, self);  // there is room for one more now
       if (!sender) return nullptr;
-      from_->push(sender->hand_over());
+      from_->values_.push(sender->hand_over());
       return sender->node_;
     }
-    if (auto* sender = from_->claim_sender()) {
+    if (auto* sender = claim(from_->senders_, self)) {
       deliver(sender->hand_over());
       return sender->node_;
     }

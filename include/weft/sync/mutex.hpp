@@ -3,22 +3,27 @@
 #include <atomic>
 #include <cstdint>
 
-#include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft {
 
+namespace detail {
+class condition_wait;
+}
+
 /// Mutual exclusion between virtual threads, coroutines and plain OS threads. Meets Lockable, for std::scoped_lock and
-/// std::unique_lock. A task may lock on one OS thread and unlock on another.
+/// std::unique_lock. A task may lock on one OS thread and unlock on another. Not recursive.
 /// Order: first come, first served: unlock hands the mutex to the longest waiter.
-/// Lifetime: unlocked, and nobody waits, when it is destroyed.
+/// Lifetime: unlocked, and nobody waits, when it is destroyed, which may be as soon as it is free, while the last
+///   unlock() is returning; the destructor checks.
 class mutex {
  public:
   mutex() = default;
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
-  ~mutex() { WEFT_CHECK(state_.load(std::memory_order_relaxed) == free, "unlock a mutex before it is destroyed"); }
+  ~mutex();
 
   /// Waits until it holds the mutex. Not for coroutines: use async_lock().
   /// Parks. Cancel: goes on waiting, since std::scoped_lock has no way to fail; await(async_lock()) can be cancelled.
@@ -26,14 +31,15 @@ class mutex {
     if (!try_lock()) lock_contended();
   }
 
+  /// Does not wait. May fail although the mutex has just become free.
   [[nodiscard]] bool try_lock() noexcept {
     auto expected = free;
     // acquire: sees what the last holder did; pairs with unlock. relaxed on failure: nothing was taken.
     return state_.compare_exchange_strong(expected, held, std::memory_order_acquire, std::memory_order_relaxed);
   }
 
-  /// Lets the longest waiter in. By whoever locked.
-  void unlock() {
+  /// Lets the longest waiter in. By whoever locked. Does not wait.
+  void unlock() noexcept {
     auto expected = held;
     // release: publishes the section to the next holder; relaxed on failure: hand_over() takes the lock
     if (state_.compare_exchange_strong(expected, free, std::memory_order_release, std::memory_order_relaxed)) return;
@@ -42,22 +48,34 @@ class mutex {
   }
 
   class lock_operation;
-  /// Holding the mutex as an operation: result<void>. Cancel, deadline: it is not held.
+  /// Holding the mutex as an operation: result<void>. Unlock by hand, or through std::unique_lock{m, std::adopt_lock}.
+  /// Cancel: errc::cancelled or errc::timed_out; then it is not held.
   [[nodiscard]] lock_operation async_lock() noexcept;
 
  private:
-  // free --try_lock--> held --unlock--> free
-  // held --arm--> contended: somebody is in waiters_, unlock goes through hand_over(). Left only under queue_lock_.
+  friend class detail::condition_wait;
+
+  // free       nobody holds it, nobody waits
+  // held       somebody holds it, nobody waits
+  // contended  somebody holds it, somebody may wait: unlock() goes through hand_over(). Entered and left under
+  // queue_lock_
+  //
+  //   free --try_lock--> held --unlock--> free
+  //   free, held --arm--> contended
+  //   contended --hand_over--> contended, held or free: the first waiter has it, or there was none
   static constexpr std::uint32_t free = 0, held = 1, contended = 2;
 
   void lock_contended();
   void hand_over() noexcept;
   [[nodiscard]] bool arm(wait_node& node) noexcept;
+  /// The same under queue_lock_. True when `node` was claimed and holds the mutex; false when it is in the queue, or
+  /// its wait was decided before.
+  [[nodiscard]] bool lock_or_queue(wait_node& node) noexcept;
   void disarm(wait_node& node) noexcept;
 
   std::atomic<std::uint32_t> state_{free};
   base::spin_lock queue_lock_;  // guards waiters_ and the changes to and from `contended`
-  base::intrusive_list<wait_node> waiters_;
+  detail::wait_list waiters_;
 };
 
 class mutex::lock_operation {

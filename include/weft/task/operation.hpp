@@ -23,8 +23,8 @@ using sched::wait_node;
 ///
 ///   try_complete()  tries without waiting. True: the outcome is in the operation.
 ///   arm(node)       registers the node with whatever will wake it, after trying once more under that object's lock.
-///                   True when it claimed the node itself and need not wait; finish() then says whether it is complete.
-///                   False: armed, or decided by others.
+///                   True when it claimed the node itself, and then is registered nowhere; finish() says whether it is
+///                   complete. False: armed, or decided by others.
 ///   disarm(node)    after the wait was decided: takes the node out of the object, under its lock, if it still is in it
 ///   finish()        the wait was claimed for this operation. True when it is complete; false to wait anew
 ///   take()          the outcome
@@ -45,12 +45,13 @@ concept operation = std::move_constructible<Op> && requires(Op& op, wait_node& n
 
 namespace detail {
 
-/// An operation whose buffers belong to the kernel while it is under way. `request_cancel(node, epoch)` is called
-/// instead of disarm() when the wait was cancelled or timed out: true when nothing is under way any more; otherwise it
-/// has, under the lock that the completion takes, given the node that epoch, and the wait goes on, shielded, until the
-/// completion notifies it. `interrupted()`: the completion says that the request ended the operation.
+/// An operation that cannot be left at once: its buffers belong to the kernel while it is under way, or it has to take
+/// a lock back first. `request_cancel(node, epoch)` is called instead of disarm() when the wait was cancelled or timed
+/// out: true when nothing is under way any more, for which it may have claimed the node; otherwise it has, under the
+/// lock that the completion takes, given the node that epoch, and the wait goes on, shielded, until the completion
+/// notifies it. `interrupted()`: the completion says that the request ended the operation.
 template <class Op>
-concept kernel_owned = requires(Op& op, wait_node& node, std::uint64_t epoch) {
+concept left_by_request = requires(Op& op, wait_node& node, std::uint64_t epoch) {
   { op.request_cancel(node, epoch) } -> std::same_as<bool>;
   { op.interrupted() } -> std::same_as<bool>;
 };
@@ -83,6 +84,11 @@ class waiting {
     return true;
   }
 
+  /// When the wait that step() began times out, for OS threads, which have no timers.
+  [[nodiscard]] time_point limit() const noexcept {
+    return may_be_left && phase_ == phase::parked ? self_.deadline : no_deadline;
+  }
+
   [[nodiscard]] typename Op::value_type take() { return failed_ ? op_.fail(failure_) : op_.take(); }
 
  private:
@@ -92,12 +98,14 @@ class waiting {
 
   bool start() {
     auto how = may_be_left && self_.shields == 0 ? sched::cancellable::yes : sched::cancellable::no;
-    if (!self_.begin_wait(how)) return fail(errc::cancelled);
-    node_.task = &self_;
-    node_.epoch = self_.epoch();
-    if (op_.arm(node_)) {
+    for (;;) {
+      if (!self_.begin_wait(how)) return fail(errc::cancelled);
+      node_.task = &self_;
+      node_.epoch = self_.epoch();
+      node_.claimed = false;
+      if (!op_.arm(node_)) break;
       self_.end_wait_claimed();
-      if (!op_.finish()) return start();
+      if (!op_.finish()) continue;
       charge();
       return true;
     }
@@ -125,7 +133,7 @@ class waiting {
       return true;
     }
     failure_ = reason == static_cast<std::int32_t>(sched::wake_reason::cancelled) ? errc::cancelled : errc::timed_out;
-    if constexpr (kernel_owned<Op>) {
+    if constexpr (left_by_request<Op>) {
       auto begun = self_.begin_wait(sched::cancellable::no);
       WEFT_ASSERT(begun);
       static_cast<void>(begun);
@@ -133,9 +141,7 @@ class waiting {
         phase_ = phase::draining;
         return false;
       }
-      auto claimed = self_.claim_own();
-      WEFT_ASSERT(claimed);
-      static_cast<void>(claimed);
+      static_cast<void>(self_.claim_own());  // or request_cancel() has
       self_.end_wait_claimed();
       return drained();
     } else {
@@ -145,7 +151,7 @@ class waiting {
   }
 
   bool drained() {
-    if constexpr (kernel_owned<Op>) {
+    if constexpr (left_by_request<Op>) {
       static_cast<void>(op_.finish());
       if (op_.interrupted()) return fail(failure_);
     }
@@ -194,7 +200,7 @@ template <class Op>
     }
   }
   waiting<Op> wait{op, self};
-  while (!wait.step()) self.park(may_be_left ? self.deadline : no_deadline);
+  while (!wait.step()) self.park(wait.limit());
   return wait.take();
 }
 

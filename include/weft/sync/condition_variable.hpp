@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+#include <weft/base/result.hpp>
+#include <weft/base/spin_lock.hpp>
+#include <weft/sync/mutex.hpp>
+#include <weft/sync/wait_list.hpp>
+#include <weft/task/operation.hpp>
+
+namespace weft {
+
+namespace detail {
+class condition_wait;
+}
+
+/// Waiting, with a mutex let go, until somebody says that what the mutex guards has changed.
+///
+/// There are no spurious wake-ups. A waiter that is notified goes straight into the mutex's queue, so notify_all()
+/// wakes as many at a time as may run: one. Thread: any: tasks of either kind and plain OS threads. Order: notified in
+/// the order in which they began to wait. Lifetime: destroyed when nobody waits; the destructor checks.
+class condition_variable {
+ public:
+  condition_variable() = default;
+  condition_variable(const condition_variable&) = delete;
+  condition_variable& operator=(const condition_variable&) = delete;
+  ~condition_variable();
+
+  /// Unlocks, waits for a notification and locks again. `lock` holds its mutex, before and after, whatever happens.
+  /// Parks. Cancel: errc::cancelled or errc::timed_out, and then no notification was used up; locking again is not
+  /// cancelled.
+  [[nodiscard]] result<void> wait(std::unique_lock<mutex>& lock);
+
+  /// Waits until `holds()`, which is called with the mutex held. An error only while it does not hold.
+  template <class Predicate>
+  [[nodiscard]] result<void> wait(std::unique_lock<mutex>& lock, Predicate holds) {
+    while (!holds()) {
+      if (auto notified = wait(lock); !notified) return holds() ? result<void>{} : notified;
+    }
+    return {};
+  }
+
+  /// wait() as an operation. Not for select.
+  [[nodiscard]] detail::condition_wait async_wait(std::unique_lock<mutex>& lock);
+
+  /// Lets the one that has waited longest go on, or all. The mutex need not be held. Does not wait.
+  void notify_one() noexcept;
+  void notify_all() noexcept;
+
+ private:
+  friend class detail::condition_wait;
+
+  base::spin_lock lock_;  // guards waiters_ and where a waiter is; taken before a mutex's
+  base::intrusive_list<detail::condition_wait> waiters_;
+};
+
+namespace detail {
+
+/// condition_variable::async_wait(). Waits in the condition's list, and once notified in the mutex's.
+class condition_wait : base::list_hook {
+ public:
+  using value_type = result<void>;
+  static constexpr wait_kind kind = wait_kind::lock;
+  condition_wait(condition_variable& condition, mutex& held) noexcept : condition_{&condition}, mutex_{&held} {}
+  condition_wait(condition_wait&& other) noexcept : condition_{other.condition_}, mutex_{other.mutex_} {}
+
+  static bool try_complete() noexcept { return false; }
+  bool arm(wait_node& node) noexcept;
+  void disarm(wait_node&) noexcept {}  // only called when unlock() or notify has taken it out
+  bool finish() const noexcept { return true; }
+  value_type take() const noexcept { return {}; }
+  static value_type fail(errc condition) { return failure(condition); }
+
+  /// Gets the mutex back after the wait was cancelled.
+  bool request_cancel(wait_node& node, std::uint64_t epoch) noexcept;
+  [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
+
+ private:
+  friend class weft::condition_variable;
+  template <class T>
+  friend class base::intrusive_list;
+
+  /// Moves it, just taken out of the condition's list, to the mutex; under the condition's lock. False when it had been
+  /// cancelled before and has used up no notification.
+  bool pass_to_mutex(claimed_waiters& claimed) noexcept;
+
+  condition_variable* condition_;
+  mutex* mutex_;
+  wait_node* node_ = nullptr;
+  bool waits_for_mutex_ = false;  // under the condition's lock
+  bool interrupted_ = false;
+};
+
+}  // namespace detail
+
+inline detail::condition_wait condition_variable::async_wait(std::unique_lock<mutex>& lock) {
+  WEFT_CHECK(lock.owns_lock(), "a condition is waited for with the mutex held");
+  return detail::condition_wait{*this, *lock.mutex()};
+}
+
+inline result<void> condition_variable::wait(std::unique_lock<mutex>& lock) { return await(async_wait(lock)); }
+
+}  // namespace weft
