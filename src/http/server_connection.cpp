@@ -211,6 +211,7 @@ void server_connection::answer(request& asked, observed_request& observed) {
   response answer{writer_};
   if (route && !wire_.out().empty()) {
     auto& is_slow = core_.slow_routes[route->index];
+    // relaxed, here and below: a hint, which may come late
     if (is_slow.load(std::memory_order_relaxed)) {
       static_cast<void>(wire_.send());
       run_handlers(asked, answer);

@@ -62,6 +62,7 @@ void report(const overflow& found) noexcept {
   void* frames[32];
   const int count = backtrace(frames, 32);
   backtrace_symbols_fd(frames, count, STDERR_FILENO);
+  // release: the next report begins after this one
   reporting.clear(std::memory_order_release);
 }
 

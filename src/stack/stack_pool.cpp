@@ -114,6 +114,7 @@ result<slot*> stack_pool::carve() {
     if (auto error = reserve()) return std::unexpected{error};
   }
   reservation& area = *reservations_.back();
+  // relaxed: written under mutex_, which is held
   const std::size_t index = area.carved.load(std::memory_order_relaxed);
   std::byte* guard = area.guard(index);
   if (auto error = memory::install_guard(guard, guard_)) return std::unexpected{error};

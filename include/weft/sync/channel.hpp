@@ -36,9 +36,8 @@ inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max()
 /// Thread    any, for every member, at the same time.
 /// Lifetime  nobody uses it any more when it is destroyed; the destructor checks that nobody waits. A call of another
 ///           task that has already let its waiter go, and is returning, does no harm.
-/// Order     values are received in the order in which they were sent, those of senders that waited in the order in
-/// which
-///           they began to wait. Waiting receivers are served in the order in which they began to wait. What a sender
+/// Order     values are received in the order in which they were sent, those of senders that waited in the order of
+///           their waits' beginning. Waiting receivers are served in the order of their waits' beginning. What a sender
 ///           did before send() is visible to whoever receives that value.
 template <class T>
 class channel {

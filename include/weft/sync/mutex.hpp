@@ -57,8 +57,8 @@ class mutex {
 
   // free       nobody holds it, nobody waits
   // held       somebody holds it, nobody waits
-  // contended  somebody holds it, somebody may wait: unlock() goes through hand_over(). Entered and left under
-  // queue_lock_
+  // contended  somebody holds it, somebody may wait: unlock() goes through hand_over(). Entered and left under the
+  //            queue's lock
   //
   //   free --try_lock--> held --unlock--> free
   //   free, held --arm--> contended

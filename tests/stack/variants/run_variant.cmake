@@ -1,6 +1,7 @@
 # Configures, builds and runs the program of this folder:
 #   cmake -D FOLDER=<folder of ours> -D GENERATOR=<name> -D CC=<compiler> -D CXX=<compiler> -D FLAGS=<for both>
-#         [-D PROCESSOR=<another than this one> -D RUNNER=<emulator>] [-D ARGUMENTS=<for the tests>] -P run_variant.cmake
+#         [-D PROCESSOR=<another than this one> -D RUNNER=<emulator>] [-D ARGUMENTS=<for the tests>]
+#         -P run_variant.cmake
 set(processor)
 if(PROCESSOR)
   set(processor -D CMAKE_SYSTEM_NAME=Linux -D CMAKE_SYSTEM_PROCESSOR=${PROCESSOR})
