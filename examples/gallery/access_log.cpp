@@ -1,16 +1,21 @@
 #include "access_log.hpp"
 
+#include <chrono>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include <weft/task/sleep.hpp>
+
 namespace gallery {
 namespace {
 
 constexpr std::size_t most_waiting_lines = 8192;
 constexpr std::size_t most_bytes_at_once = 64 * 1024;
+// Between two writes: under load few large ones, while the line of a lone request is written at once.
+constexpr std::chrono::milliseconds pause_after_write{20};
 
 /// False when not all of it was written. A piece of a line is ended by the next write's first line break.
 bool append_all(weft::file& file, std::string_view text) {
@@ -62,6 +67,7 @@ void access_log::write_lines() {
     // relaxed: a count that is read now and then
     if (const auto lost = lost_.exchange(0, std::memory_order_relaxed)) text += fmt::format("# {} lines lost\n", lost);
     if (!append_all(file_, text)) lost_.fetch_add(lines, std::memory_order_relaxed);
+    if (text.size() < most_bytes_at_once) static_cast<void>(weft::sleep(pause_after_write));
   }
 }
 

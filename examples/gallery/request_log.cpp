@@ -1,5 +1,6 @@
 #include "request_log.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 
@@ -14,8 +15,12 @@ namespace {
 
 /// A client chooses its target: what could end the line or a field of it is written as \xNN.
 void append_escaped(std::string& line, std::string_view text) {
+  const auto is_plain = [](char each) { return each > ' ' && each < 0x7f && each != '"' && each != '\\'; };
+  const auto plain = std::ranges::find_if_not(text, is_plain) - text.begin();
+  line += text.substr(0, static_cast<std::size_t>(plain));
+  text.remove_prefix(static_cast<std::size_t>(plain));
   for (const char each : text) {
-    if (each > ' ' && each < 0x7f && each != '"' && each != '\\') {
+    if (is_plain(each)) {
       line += each;
     } else {
       fmt::format_to(std::back_inserter(line), "\\x{:02x}", static_cast<unsigned char>(each));
