@@ -21,9 +21,19 @@ void virtual_clock::advance_to(time_point to) noexcept {
   auto target = to.time_since_epoch().count();
   auto seen = elapsed_.load(std::memory_order_relaxed);  // relaxed: only a starting value for the exchange below
   // release: pairs with the acquire in now()
-  while (seen < target && !elapsed_.compare_exchange_weak(seen, target, std::memory_order_release,
-                                                          std::memory_order_relaxed)) {
-  }
+  while (seen < target &&
+         !elapsed_.compare_exchange_weak(seen, target, std::memory_order_release, std::memory_order_relaxed)) {}
+}
+
+// The two clocks count from unrelated instants: a virtual deadline taken for a real one is long past on a machine that
+// has been up for long, and hours ahead on one that has just started.
+std::chrono::steady_clock::time_point real_deadline(time_point deadline) noexcept {
+  if (deadline == no_deadline || !virtual_clock::active()) return deadline;
+  auto present = std::chrono::steady_clock::now();
+  auto on_virtual_clock = now();
+  if (deadline <= on_virtual_clock) return present;
+  auto left = deadline - on_virtual_clock;
+  return left > no_deadline - present ? no_deadline : present + left;
 }
 
 }  // namespace weft

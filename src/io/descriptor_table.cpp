@@ -104,7 +104,13 @@ void descriptor::retire() noexcept {
   if (!home) ::close(number_);
 }
 
-void descriptor::close_number(int number) noexcept { ::close(number); }
+void descriptor::close_number(int number) noexcept {
+  // Changes nothing. release: what the reactor read of the entry comes before what the next life writes to it; pairs
+  // with the acquire in adopt(), by a thread that got the number from the system as soon as it was closed. For the
+  // language, a number that goes through the kernel orders nothing.
+  if (auto* entry = find(static_cast<std::uint32_t>(number))) entry->life_.fetch_or(0, std::memory_order_release);
+  ::close(number);
+}
 
 std::uint32_t descriptor::generation() const noexcept {
   // relaxed: changes under the lock only, which the callers hold, or hold a use

@@ -28,7 +28,7 @@ class os_thread_state final : public task_state {
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
     bool own_first = own_timer.due < until;
-    auto first = own_first ? own_timer.due : until;
+    auto first = real_deadline(own_first ? own_timer.due : until);
     if (first != no_deadline && !ready_condition_.wait_until(lock, first, is_ready)) {
       lock.unlock();
       if (claim_own()) {

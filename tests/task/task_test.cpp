@@ -291,6 +291,22 @@ TEST(os_threads, waits_work_on_a_plain_os_thread_without_a_runtime) {
   EXPECT_TRUE(await([]() -> task<result<void>> { co_return co_await async_sleep(1us); }()));
 }
 
+TEST(os_threads, wait_in_real_time_for_what_is_left_on_a_virtual_clock_wherever_that_stands) {
+  virtual_clock clock;
+  // Taken for real instants, the first deadlines are past where the machine has been up for an hour, the last are years
+  // ahead on any.
+  for (auto stands_at : {now(), now() + 24h * 365 * 20}) {
+    clock.advance_to(stands_at);
+    auto start = std::chrono::steady_clock::now();
+    EXPECT_TRUE(sleep(1ms));
+    {
+      deadline_scope limit{2ms};
+      EXPECT_EQ(sleep(1h).error(), errc::timed_out);
+    }
+    EXPECT_GE(std::chrono::steady_clock::now() - start, 3ms);
+  }
+}
+
 TEST_P(tasks, waits_add_to_the_accounting_that_is_installed) {
   run([] {
     accounting account;

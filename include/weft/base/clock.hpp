@@ -13,7 +13,8 @@ using duration = std::chrono::nanoseconds;
 inline constexpr time_point no_deadline = time_point::max();
 
 /// A clock that stands still until somebody moves it: the scheduler does, to the next timer, whenever every task is
-/// parked, so that a test of an hour of deadlines takes microseconds.
+/// parked, so that a test of an hour of deadlines takes microseconds. OS threads, which no scheduler runs, wait in real
+/// time on it: see real_deadline().
 /// Thread: any. Lifetime: one at a time per process; outlives every scheduler that runs under it.
 class virtual_clock {
  public:
@@ -52,5 +53,10 @@ class virtual_clock {
   auto start = now();
   return from_now > no_deadline - start ? no_deadline : start + from_now;
 }
+
+/// Until when, on the system's monotonic clock, an OS thread that waits for `deadline` has to wait. The same instant,
+/// but under a virtual clock: what is left on that at the time of the call, counted from the real present.
+/// Thread: any.
+[[nodiscard]] std::chrono::steady_clock::time_point real_deadline(time_point deadline) noexcept;
 
 }  // namespace weft
