@@ -16,7 +16,7 @@ FOLDERS = ["ho" + "me", "ro" + "ot", "wo" + "rk", "Us" + "ers", "tm" + "p"]
 MACHINE_PATHS = re.compile(r"(?<![\w./$}<~-])/(" + "|".join(FOLDERS) + r")/[\w.]")
 COLUMNS = 120
 CODE = {".hpp", ".cpp", ".h", ".S", ".inc", ".cmake", ".py", ".txt", ""}
-TABS_ALLOWED = {"Makefile", ".mk", ".tsv"}
+TABS_ALLOWED = {"Makefile", ".mk", ".go", ".tsv"}
 # Words of others, kept as they are.
 VERBATIM = {"LICENSE"}
 
