@@ -1,0 +1,212 @@
+"""Starts the gallery and its moderator for a test, on ports that the system chooses, and stops them by process id.
+
+Each test file ends with run_tests(), which takes --gallery and --moderator, the programs, and --model, what the
+gallery's requests run on; everything else is unittest's.
+"""
+
+import argparse
+import ctypes
+import dataclasses
+import functools
+import http.client
+import json
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+# For whatever is sure to come. A test that waits this long has failed; none needs it to pass.
+PATIENCE_S = 120
+
+programs = argparse.Namespace(gallery=None, moderator=None, model="virtual")
+
+
+def run_tests():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--gallery", required=True)
+    parser.add_argument("--moderator", required=True)
+    parser.add_argument("--model", default="virtual")
+    _, rest = parser.parse_known_args(namespace=programs)
+    ended = unittest.main(module="__main__", argv=[sys.argv[0], "-v", *rest], exit=False)
+    sys.exit(0 if ended.result.wasSuccessful() and ended.result.testsRun > 0 else 1)
+
+
+def _die_with_parent(also):
+    """In a new process: it ends when the test does, however that ends."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if also:
+        also()
+
+
+def start_process(command, *, before=None, **options):
+    """`before` is called in the new process: to set its limits."""
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=functools.partial(_die_with_parent, before),
+                            **options)
+
+
+class Program:
+    """A service that says its URL once it can be reached."""
+
+    def __init__(self, command, *, before=None):
+        self._errors = tempfile.TemporaryFile()
+        self.command = [str(word) for word in command]
+        self.process = start_process(self.command, before=before, stdout=subprocess.PIPE, stderr=self._errors)
+        try:
+            self.url = self._await_url()
+        except BaseException:
+            self.kill()
+            raise
+        self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.port = int(port)
+
+    def _await_url(self):
+        said = b""
+        while not (found := re.search(rb"http://[\w.:\[\]]+:\d+\b(?=.*\n)", said)):
+            if not select.select([self.process.stdout], [], [], PATIENCE_S)[0]:
+                raise AssertionError(f"{self.command} says no URL: {said!r}, {self.errors()!r}")
+            more = self.process.stdout.read1()
+            if not more:
+                raise AssertionError(f"{self.command} ended with {self.process.wait()}: {said!r}, {self.errors()!r}")
+            said += more
+        return found[0].decode()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def errors(self):
+        """What it wrote to stderr until now."""
+        if not self._errors.closed:
+            self._errors.seek(0)
+            self._said = self._errors.read().decode()
+        return self._said
+
+    def stop(self):
+        """Asks it to end, and says with which code it did."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(PATIENCE_S)
+        finally:
+            self.kill()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors()
+        self._errors.close()
+
+
+@dataclasses.dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error_code(self):
+        return self.json()["error"]["code"]
+
+
+class Gallery(Program):
+    """The gallery, and what one asks it."""
+
+    def __init__(self, folder, moderator_url, *options, before=None, model=None, prefix=()):
+        super().__init__([*prefix, programs.gallery, "--port", "0", "--data", folder, "--moderator", moderator_url,
+                          "--model", model or programs.model, *options], before=before)
+        self.folder = Path(folder)
+
+    def connect(self):
+        return http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
+
+    def request(self, method, target, body=None, headers=None):
+        """One request on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request(method, target, body, headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def get(self, target, headers=None):
+        return self.request("GET", target, headers=headers)
+
+    def upload(self, photo, headers=None):
+        return self.request("POST", "/photos", photo, headers)
+
+    def delete(self, target, headers=None):
+        return self.request("DELETE", target, headers=headers)
+
+    def stats(self):
+        return self.get("/stats").json()
+
+    def list(self, limit=100):
+        """All photos, newest first, page by page."""
+        photos, cursor = [], None
+        while True:
+            answer = self.get(f"/photos?limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+            if answer.status != 200:
+                raise AssertionError(f"{answer.status}: {answer.body!r}")
+            page = answer.json()
+            photos += page["photos"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return photos
+
+    def stored_files(self):
+        """The names of all files in the photos' folders."""
+        return {path.name for path in (self.folder / "photos").rglob("*") if path.is_file()}
+
+
+def files_of(photos):
+    """The names of the files that these photos are kept in."""
+    return {f"{photo['id']}.{part}" for photo in photos for part in ("original", "1024", "256")}
+
+
+class ServicesTest(unittest.TestCase):
+    """Programs that a test, or all tests of a class, start; they are stopped at its end, and each must end well."""
+
+    @classmethod
+    def for_class(cls, start):
+        program = start()
+        cls.addClassCleanup(cls._end, program)
+        return program
+
+    def for_test(self, start):
+        program = start()
+        self.addCleanup(self._end, program)
+        return program
+
+    @staticmethod
+    def _end(program):
+        if program.process.poll() is not None:  # the test ended it
+            program.kill()
+            return
+        if code := program.stop():
+            raise AssertionError(f"{program.command} ended with {code}: {program.errors()}")
+
+    @classmethod
+    def folder_for_class(cls):
+        folder = Path(tempfile.mkdtemp(prefix="weft-end-to-end-"))
+        cls.addClassCleanup(shutil.rmtree, folder)
+        return folder
+
+    def folder_for_test(self):
+        folder = Path(tempfile.mkdtemp(prefix="weft-end-to-end-"))
+        self.addCleanup(shutil.rmtree, folder)
+        return folder
+
+
+def start_moderator(delay_ms=0):
+    return Program([programs.moderator, "--port", "0", "--delay-ms", delay_ms])
