@@ -9,6 +9,7 @@ import ctypes
 import dataclasses
 import functools
 import http.client
+import http.server
 import json
 import re
 import select
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -210,3 +212,58 @@ class ServicesTest(unittest.TestCase):
 
 def start_moderator(delay_ms=0):
     return Program([programs.moderator, "--port", "0", "--delay-ms", delay_ms])
+
+
+class ScriptedModerator:
+    """A moderator that answers as the test wants. `answer` gets the handler of each question; a thread each."""
+
+    def __init__(self, answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.socket.close()
+
+
+def send_verdict(handler, verdict=b'{"verdict":"ok"}', status=200):
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(verdict)))
+    handler.end_headers()
+    handler.wfile.write(verdict)
+
+
+class HeldModerator(ScriptedModerator):
+    """A moderator that answers no question before release()."""
+
+    def __init__(self):
+        self._asked = threading.Semaphore(0)
+        self._released = threading.Event()
+        super().__init__(self._hold)
+
+    def _hold(self, handler):
+        self._asked.release()
+        self._released.wait()
+        send_verdict(handler)
+
+    def await_question(self):
+        if not self._asked.acquire(timeout=PATIENCE_S):
+            raise AssertionError("the moderator was not asked")
+
+    def release(self):
+        self._released.set()
+
+    def close(self):
+        self.release()
+        super().close()
