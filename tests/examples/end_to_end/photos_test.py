@@ -25,10 +25,6 @@ class PhotosTest(services.ServicesTest):
         self.assertEqual(answer.status, 201, answer.body)
         return answer.json()
 
-    def assert_refused(self, answer, status, code):
-        self.assertEqual((answer.status, answer.error_code), (status, code), answer.body)
-        self.assertGreater(len(answer.json()["error"]["message"]), 10)
-
     # ---- One photo ----
 
     def test_a_jpeg_comes_back_byte_for_byte_and_with_thumbnails(self):

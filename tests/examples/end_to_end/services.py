@@ -135,7 +135,10 @@ class Gallery(Program):
         """One request on a connection of its own."""
         connection = self.connect()
         try:
-            connection.request(method, target, body, headers or {})
+            try:
+                connection.request(method, target, body, headers or {})
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # answered before all of it was sent
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:
@@ -197,6 +200,13 @@ class ServicesTest(unittest.TestCase):
             return
         if code := program.stop():
             raise AssertionError(f"{program.command} ended with {code}: {program.errors()}")
+
+    def assert_refused(self, answer, status, code):
+        """The status, and JSON that says what is wrong in a word and what to do in a sentence."""
+        self.assertEqual((answer.status, answer.headers["Content-Type"]), (status, "application/json"), answer.body)
+        problem = answer.json()["error"]
+        self.assertEqual(problem["code"], code, problem)
+        self.assertRegex(problem["message"], r"^.{20,}$")
 
     @classmethod
     def folder_for_class(cls):
@@ -267,3 +277,9 @@ class HeldModerator(ScriptedModerator):
     def close(self):
         self.release()
         super().close()
+
+
+def resident_peak_kb(pid):
+    """The most memory that a process has had at any time, in kilobytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1])
