@@ -166,6 +166,8 @@ void server_connection::dispatch() {
   if (auto refused = fill_request(asked)) {
     if (observer) observer->on_start(observed);
     body_.begin(head_, core_.options.max_body_bytes, core_.options.max_header_bytes);
+    // What follows may be bytes for the tunnel that it wanted, sent without waiting: no requests.
+    if (head_.method == method::connect) writer_.set_close();
     writer_.send_error(refused->status, {}, refused->message);
   } else {
     answer(asked, observed);

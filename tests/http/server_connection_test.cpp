@@ -223,6 +223,12 @@ TEST(server_connection, unknown_paths_and_methods_get_a_json_error_and_the_conne
   EXPECT_EQ(got[6].status, 200);
 }
 
+TEST(server_connection, what_follows_a_refused_tunnel_is_not_read_as_a_request) {
+  auto got = only_answer_to("CONNECT b:80 HTTP/1.1\r\nHost: b:80\r\n\r\n" + get_hello);
+  expect_error(got, 501, "not_implemented");
+  EXPECT_EQ(got.field("Connection"), "close");
+}
+
 TEST(server_connection, an_exception_is_a_500_that_tells_nothing_and_the_connection_goes_on) {
   std::vector<std::string> reported;
   auto report = [&](const request& asked, const std::exception_ptr& thrown) {
