@@ -53,13 +53,15 @@ class runnable {
 
   /// Owner: starts a wait. Returns false, and starts none, when the wait is cancellable and a cancel was requested.
   [[nodiscard]] bool begin_wait(cancellable how) noexcept {
-    // relaxed: between waits only the owner changes anything but `cancel`
-    auto seen = word_.load(std::memory_order_relaxed);
+    // acquire: a task that finds the request sees what was done before it; pairs with request_cancel. Between waits
+    // only the owner changes anything but `cancel`.
+    auto seen = word_.load(std::memory_order_acquire);
     auto next = next_epoch - (seen & own_bits) + (how == cancellable::no ? shielded_bit : 0);
     if (how == cancellable::yes && (seen & cancel_bit)) return false;
-    // relaxed: publishes nothing; wakers learn of the wait under the lock of the object it is registered with. That a
-    // cancel request is not lost needs only the order of this one location.
-    seen = word_.fetch_add(next, std::memory_order_relaxed);
+    // release: whoever ends this wait writes its reason after the owner has read that of the wait before; pairs with
+    // claim(). A waker has that from the lock of the object it found the waiter in as well, a canceller only from here.
+    // acquire: as above.
+    seen = word_.fetch_add(next, std::memory_order_acq_rel);
     if (how == cancellable::yes && (seen & cancel_bit)) {
       end_wait_unstarted();
       return false;
@@ -79,7 +81,8 @@ class runnable {
     auto seen = word_.load(std::memory_order_relaxed);
     do {
       if (seen >> epoch_shift != epoch || (seen & claimed_bit)) return false;
-      // acquire: the claimer sees what the waiter wrote before it began; the release half orders two claimers
+      // acquire: the claimer comes after all that the waiter did before it began; pairs with begin_wait(). release: a
+      // waiter that finds its wait claimed is ordered after the claim.
     } while (
         !word_.compare_exchange_weak(seen, seen | claimed_bit, std::memory_order_acq_rel, std::memory_order_relaxed));
     return true;
