@@ -10,6 +10,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/random.hpp>
