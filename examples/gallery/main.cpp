@@ -71,6 +71,8 @@ std::string what_was_thrown(const std::exception_ptr& thrown) {
 
 weft::http::server_options limits_for(const options& wanted, weft::http::request_observer& observer) {
   weft::http::server_options limits;
+  limits.header_timeout = limits.body_idle_timeout = limits.body_grace = wanted.client_patience;
+  limits.send_timeout = 3 * wanted.client_patience;
   limits.min_body_bytes_per_second = least_upload_bytes_per_second;
   limits.max_connections = wanted.max_connections;
   limits.observer = &observer;
@@ -114,7 +116,9 @@ startup<void> serve_gallery(const options& wanted, termination& signals) {
 
   weft::observe::recorder figures({.service = "gallery", .model = std::string(name(wanted.model))});
   service handlers(**photos, **judging, figures,
-                   {.uploads_at_once = wanted.uploads_at_once, .access = std::move(*access)});
+                   {.uploads_at_once = wanted.uploads_at_once,
+                    .upload_patience = wanted.client_patience,
+                    .access = std::move(*access)});
   request_log observer(figures, log.get());
   weft::http::server server(handlers.routes(), limits_for(wanted, observer));
   observer.watch(server.routes());

@@ -25,6 +25,7 @@ std::string_view name(model which) noexcept {
 std::variant<options, exit_code> parse_options(int count, char** arguments) {
   options wanted;
   int patience_ms = static_cast<int>(wanted.moderator_patience.count());
+  int client_patience_ms = static_cast<int>(wanted.client_patience.count());
   bool no_access_log = false;
   CLI::App app("A photo service whose requests wait and compute: see README.md");
   app.add_option("--model", wanted.model, "what requests run on: single, threads, pool or virtual (default)")
@@ -36,6 +37,10 @@ std::variant<options, exit_code> parse_options(int count, char** arguments) {
   app.add_option("--key-file", wanted.key_file, "the encryption key (default: `key` in the data folder)");
   app.add_option("--moderator", wanted.moderator, "the moderation service's URL")->capture_default_str();
   app.add_option("--moderator-patience-ms", patience_ms, "how long to wait for the moderation service")
+      ->check(CLI::Range(1, 600'000))
+      ->capture_default_str();
+  app.add_option("--client-patience-ms", client_patience_ms,
+                 "how long to wait for a client's next bytes, and for room to take its photo")
       ->check(CLI::Range(1, 600'000))
       ->capture_default_str();
   app.add_option("--token-file", wanted.token_file, "whoever changes something must bear the token in this file");
@@ -54,6 +59,7 @@ std::variant<options, exit_code> parse_options(int count, char** arguments) {
     return exit_code{app.exit(wrong) == 0 ? 0 : 1};
   }
   wanted.moderator_patience = std::chrono::milliseconds(patience_ms);
+  wanted.client_patience = std::chrono::milliseconds(client_patience_ms);
   wanted.access_log = !no_access_log;
   return wanted;
 }

@@ -29,6 +29,7 @@ struct options {
   std::filesystem::path key_file;  ///< empty: in the data folder
   std::string moderator = "http://127.0.0.1:9080";
   std::chrono::milliseconds moderator_patience{5'000};
+  std::chrono::milliseconds client_patience{10'000};
   std::string token_file;
   std::vector<std::string> hosts;
   std::size_t pool_threads = 0;  ///< 0: as many as cores

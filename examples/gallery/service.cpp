@@ -12,6 +12,7 @@
 #include <weft/parallel/compute.hpp>
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/task/sleep.hpp>
+#include <weft/task/task_state.hpp>
 
 #include "page/page.hpp"
 #include "wire.hpp"
@@ -106,6 +107,7 @@ service::service(library& photos, moderator& judging, weft::observe::recorder& f
       figures_(figures),
       policy_(std::move(wanted.access)),
       uploads_(wanted.uploads_at_once),
+      upload_patience_(wanted.upload_patience),
       decoding_(wanted.decoding_bytes) {}
 
 weft::http::router service::routes() {
@@ -142,7 +144,7 @@ weft::http::router service::routes() {
 }
 
 void service::upload(request& asked, response& answer) {
-  if (!uploads_.acquire()) return refuse(answer, shutting_down());
+  if (const auto turn = take_turn(); !turn) return refuse(answer, turn.error());
   const release_at_end permit(uploads_);
   const auto body = asked.body().read_all(max_photo_bytes);
   if (!body) return;  // too large, too slow, gone: the server answers that
@@ -150,6 +152,15 @@ void service::upload(request& asked, response& answer) {
   if (!added) return refuse(answer, added.error());
   answer.status(added->is_new ? status::created : status::ok);
   answer.header("Location", fmt::format("/photos/{}", added->photo.id.text())).json(to_json(added->photo));
+}
+
+outcome<void> service::take_turn() {
+  const weft::deadline_scope until(upload_patience_);
+  const auto taken = uploads_.acquire();
+  if (taken) return {};
+  if (taken.error() != weft::errc::timed_out) return std::unexpected(shutting_down());
+  return std::unexpected(
+      problem{503, "too_busy", "too many photos are being sent at the same time: try again in a while"});
 }
 
 outcome<added_photo> service::add(std::string_view body) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,7 +34,8 @@ namespace gallery {
 class service {
  public:
   struct settings {
-    std::size_t uploads_at_once = 64;                   ///< each holds its photo in memory; further ones wait
+    std::size_t uploads_at_once = 64;                   ///< each holds its photo in memory; further ones wait,
+    std::chrono::milliseconds upload_patience{10'000};  ///< this long, then they are asked to come again
     std::size_t decoding_bytes = std::size_t{1} << 30;  ///< for the pixels of all photos that are decoded
     access_policy::settings access = {};
   };
@@ -43,6 +45,7 @@ class service {
 
  private:
   void upload(weft::http::request& request, weft::http::response& response);
+  [[nodiscard]] outcome<void> take_turn();
   [[nodiscard]] outcome<added_photo> add(std::string_view body);
   [[nodiscard]] outcome<rendition> decode(std::span<const std::byte> photo, const image_header& header);
   void list(weft::http::request& request, weft::http::response& response);
@@ -57,6 +60,7 @@ class service {
   weft::observe::recorder& figures_;
   access_policy policy_;
   weft::semaphore uploads_;
+  std::chrono::milliseconds upload_patience_;
   memory_budget decoding_;
 };
 

@@ -283,3 +283,14 @@ def resident_peak_kb(pid):
     """The most memory that a process has had at any time, in kilobytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1])
+
+
+def holds(program, connection):
+    """Whether a program has its end of a connection that it accepted open."""
+    port = connection.getsockname()[1]
+    for line in Path(f"/proc/{program.pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ends = [int(end.rsplit(":", 1)[1], 16) for end in fields[1:3]]
+        if ends == [program.port, port]:
+            return fields[9] != "0"  # the number of the socket, if it is still somebody's
+    return False
