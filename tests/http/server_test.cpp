@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <array>
 #include <atomic>
@@ -22,6 +21,7 @@
 #include <weft/sync/semaphore.hpp>
 
 #include "http/answers.hpp"
+#include "io/descriptor_limit.hpp"
 #include "io/io_fixture.hpp"
 
 // The server over real sockets: accepting, limits on connections, stopping, and the ways to run connections.
@@ -233,35 +233,18 @@ TEST_P(http_server, a_server_waiting_for_room_can_be_stopped) {
   });
 }
 
-/// UndefinedBehaviorSanitizer opens a pipe to look whether an object is one: it takes a shortage for a bad object.
-constexpr bool sanitizer_needs_descriptors =
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
-
-/// As long as it lives the process has no file descriptor left.
-class no_descriptors_left {
- public:
-  no_descriptors_left() {
-    getrlimit(RLIMIT_NOFILE, &usual_);
-    auto none = usual_;
-    none.rlim_cur = 0;
-    setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~no_descriptors_left() { setrlimit(RLIMIT_NOFILE, &usual_); }
-
- private:
-  rlimit usual_{};
-};
+/// A server's whole life, so that UndefinedBehaviorSanitizer has met all that takes part in one: see descriptor_limit.
+void serve_one_request() {
+  auto listener = bind_somewhere();
+  server tested{hello_routes()};
+  auto serving = spawn([&] { return tested.serve(listener); });
+  EXPECT_EQ(raw_client{listener.local()}.ask(get_hello).status, 200);
+  tested.stop();
+  EXPECT_TRUE(serving.join());
+}
 
 TEST_P(http_server, without_descriptors_it_backs_off_longer_each_time_and_then_goes_on) {
-  if (sanitizer_needs_descriptors) GTEST_SKIP();
+  run(serve_one_request);
   run([] {
     auto listener = bind_somewhere();
     std::vector<std::chrono::nanoseconds> pauses;
@@ -272,10 +255,10 @@ TEST_P(http_server, without_descriptors_it_backs_off_longer_each_time_and_then_g
       failed.release();
     };
     server tested{hello_routes(), {.on_accept_error = count}};
-    raw_client queued{listener.local()};
-    queued.send(get_hello);
-    std::optional<no_descriptors_left> shortage{std::in_place};
     auto serving = spawn([&] { return tested.serve(listener); });
+    std::optional<testing::descriptor_limit> shortage{std::in_place, 1};
+    raw_client queued{listener.local()};  // takes the last descriptor
+    queued.send(get_hello);
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(failed.acquire());
     shortage.reset();
     EXPECT_EQ(queued.answer().status, 200);
@@ -287,15 +270,15 @@ TEST_P(http_server, without_descriptors_it_backs_off_longer_each_time_and_then_g
 }
 
 TEST_P(http_server, a_server_that_backs_off_can_be_stopped) {
-  if (sanitizer_needs_descriptors) GTEST_SKIP();
+  run(serve_one_request);
   run([] {
     auto listener = bind_somewhere();
     semaphore failed{0};
     server tested{hello_routes(),
                   {.on_accept_error = [&](std::error_code, std::chrono::nanoseconds) { failed.release(); }}};
-    raw_client queued{listener.local()};
-    no_descriptors_left shortage;
     auto serving = spawn([&] { return tested.serve(listener); });
+    testing::descriptor_limit shortage{1};
+    raw_client queued{listener.local()};  // takes the last descriptor
     EXPECT_TRUE(failed.acquire());
     tested.stop();
     EXPECT_TRUE(serving.join());
