@@ -66,9 +66,7 @@ std::optional<photo_record> single_record(sqlite::statement& query) {
 }
 
 problem database_problem(const sqlite::error& failed) {
-  if (failed.disk_is_full()) {
-    return {507, "disk_full", "the server's disk is full: delete photos or try again when there is room"};
-  }
+  if (failed.disk_is_full()) return disk_full();
   return {
       500, "database_failed",
       fmt::format("the server's database failed ({}): try again, and tell the operator if it stays", failed.what())};
@@ -120,22 +118,35 @@ startup_failure damaged(const std::filesystem::path& file, std::string_view deta
                       file.string(), detail)};
 }
 
+startup<void> open_and_migrate(const std::filesystem::path& file) {
+  auto database = open_writing(file);
+  if (const auto damage = first_damage(database); !damage.empty()) return std::unexpected(damaged(file, damage));
+  return migrate(database, file);
+}
+
+std::filesystem::path reserve_beside(const std::filesystem::path& file) { return file.parent_path() / "reserve"; }
+
 }  // namespace
 
 startup<void> prepare_catalogue(const std::filesystem::path& file) {
   try {
-    auto database = open_writing(file);
-    if (const auto damage = first_damage(database); !damage.empty()) return std::unexpected(damaged(file, damage));
-    return migrate(database, file);
+    try {
+      return open_and_migrate(file);
+    } catch (const sqlite::error& failed) {
+      if (!failed.disk_is_full()) throw;
+      disk_reserve(reserve_beside(file)).give_up();
+      return open_and_migrate(file);
+    }
   } catch (const sqlite::error& failed) {
     if (failed.is_damage()) return std::unexpected(damaged(file, failed.what()));
-    return std::unexpected(
-        startup_failure{fmt::format("cannot open the database {}: {}", file.string(), failed.what())});
+    const auto* why = failed.disk_is_full() ? "the disk is full" : failed.what();
+    return std::unexpected(startup_failure{fmt::format("cannot open the database {}: {}", file.string(), why)});
   }
 }
 
 catalogue_writer::catalogue_writer(const std::filesystem::path& file)
-    : database_(open_writing(file)),
+    : reserve_(reserve_beside(file)),
+      database_(open_writing(file)),
       begin_(database_, "BEGIN IMMEDIATE"),
       commit_(database_, "COMMIT"),
       roll_back_(database_, "ROLLBACK"),
@@ -145,9 +156,29 @@ catalogue_writer::catalogue_writer(const std::filesystem::path& file)
       find_by_contents_(database_, fmt::format("{} WHERE sha256 = ?", select_photo)),
       remove_(database_,
               "DELETE FROM photos WHERE id = ? "
-              "RETURNING id, sha256, type, width, height, bytes, created_us, verdict, sequence") {}
+              "RETURNING id, sha256, type, width, height, bytes, created_us, verdict, sequence") {
+  static_cast<void>(reserve_.take());  // without it, insertions are refused until there is room
+}
 
 outcome<std::vector<applied>> catalogue_writer::apply(std::span<const change> changes) {
+  const bool only_removals = std::ranges::all_of(changes, &std::holds_alternative<removal, insertion, removal>);
+  if (!only_removals && !reserve_.take()) return std::unexpected(disk_full());
+  try {
+    try {
+      return apply_all(changes);
+    } catch (const sqlite::error& failed) {
+      if (!failed.disk_is_full()) throw;
+      if (only_removals) reserve_.give_up();
+      // The log grows where it could begin anew, in the room that it has.
+      database_.execute("PRAGMA wal_checkpoint(RESTART)");
+      return apply_all(changes);
+    }
+  } catch (const sqlite::error& failed) {
+    return std::unexpected(database_problem(failed));
+  }
+}
+
+std::vector<applied> catalogue_writer::apply_all(std::span<const change> changes) {
   std::vector<applied> results;
   results.reserve(changes.size());
   try {
@@ -157,9 +188,9 @@ outcome<std::vector<applied>> catalogue_writer::apply(std::span<const change> ch
     }
     commit_.run();
     return results;
-  } catch (const sqlite::error& failed) {
+  } catch (...) {
     roll_back();
-    return std::unexpected(database_problem(failed));
+    throw;
   }
 }
 

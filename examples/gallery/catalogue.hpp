@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "disk_reserve.hpp"
 #include "image.hpp"
 #include "photo_id.hpp"
 #include "problem.hpp"
@@ -49,7 +50,8 @@ struct applied {
   bool changed = false;  ///< false: there was such a photo already; or there was none to remove
 };
 
-/// Makes the database what this version needs: checks it for damage, creates or migrates its tables.
+/// Makes the database what this version needs: checks it for damage, creates or migrates its tables. Beside it lies a
+/// reserve of room on the disk, which is given up where it is needed for that.
 [[nodiscard]] startup<void> prepare_catalogue(const std::filesystem::path& file);
 
 /// The one who changes the catalogue. Thread: one at a time.
@@ -58,17 +60,20 @@ class catalogue_writer {
   explicit catalogue_writer(const std::filesystem::path& file);
 
   /// Makes all the changes in one transaction, in order, and returns when they are on the disk. Either all are made or
-  /// none; in the latter case all fail with the same problem.
+  /// none; in the latter case all fail with the same problem. Removals by themselves may use the reserve of room on the
+  /// disk; as long as that is used up, insertions fail.
   [[nodiscard]] outcome<std::vector<applied>> apply(std::span<const change> changes);
 
   /// Lets the database grow to `pages` of 4 KiB and no further; beyond, it fails as on a full disk.
   void limit_pages(std::int64_t pages);
 
  private:
+  [[nodiscard]] std::vector<applied> apply_all(std::span<const change> changes);
   [[nodiscard]] applied apply_one(const insertion& wanted);
   [[nodiscard]] applied apply_one(const removal& wanted);
   void roll_back() noexcept;
 
+  disk_reserve reserve_;
   sqlite::connection database_;
   sqlite::statement begin_;
   sqlite::statement commit_;

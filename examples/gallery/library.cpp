@@ -20,10 +20,22 @@ problem no_such_photo() {
 /// Sealed files cannot be exchanged for each other: each is sealed with its photo's id and its own part in it.
 std::string label(const photo_id& id, part which) { return fmt::format("{}.{}", id.text(), name(which)); }
 
+bool is_shortage(const std::error_code& why) {
+  return why == std::errc::too_many_files_open || why == std::errc::too_many_files_open_in_system ||
+         why == std::errc::not_enough_memory;
+}
+
+problem overloaded(const std::error_code& why) {
+  return {
+      503, "overloaded",
+      fmt::format("the server is serving more than it can at the moment ({}): try again in a while", why.message())};
+}
+
 problem storing_failed(const std::error_code& why) {
   const bool full = why == std::errc::no_space_on_device || why == std::errc::file_too_large ||
                     why == std::error_code(EDQUOT, std::system_category());
-  if (full) return {507, "disk_full", "the server's disk is full: delete photos or try again when there is room"};
+  if (full) return disk_full();
+  if (is_shortage(why)) return overloaded(why);
   return {500, "storing_failed",
           fmt::format("the server could not write the photo ({}): try again, and tell the operator if it stays",
                       why.message())};
@@ -31,6 +43,14 @@ problem storing_failed(const std::error_code& why) {
 
 problem photo_damaged() {
   return {500, "photo_damaged", "the photo's file on the server is missing or damaged: tell the operator"};
+}
+
+problem reading_failed(const std::error_code& why) {
+  if (why == std::errc::no_such_file_or_directory) return photo_damaged();
+  if (is_shortage(why)) return overloaded(why);
+  return {500, "reading_failed",
+          fmt::format("the server could not read the photo ({}): try again, and tell the operator if it stays",
+                      why.message())};
 }
 
 outcome<std::vector<photo_id>> known_photos(const storage& files) {
@@ -110,7 +130,7 @@ outcome<photo_contents> library::read(const photo_id& id, part which) {
   if (!sealed) {
     // Deleted since it was found, or really lost?
     if (auto still_there = find(id); !still_there) return std::unexpected(std::move(still_there.error()));
-    return std::unexpected(photo_damaged());
+    return std::unexpected(reading_failed(sealed.error()));
   }
   auto contents = weft::compute([&] { return vault_.unseal(label(id, which), *sealed); });
   if (!contents) return std::unexpected(photo_damaged());

@@ -12,6 +12,10 @@ struct problem {
   std::string message = {};  ///< a sentence for people: what is wrong and what to do
 };
 
+[[nodiscard]] inline problem disk_full() {
+  return {507, "disk_full", "the server's disk is full: delete photos or try again when there is room"};
+}
+
 template <class T>
 using outcome = std::expected<T, problem>;
 

@@ -1,5 +1,7 @@
 #include "sqlite.hpp"
 
+#include <cerrno>
+
 #include <sqlite3.h>
 
 namespace gallery::sqlite {
@@ -8,13 +10,35 @@ namespace {
 /// How long a connection waits for another one's lock. Only a checkpoint or a start-up ever holds one for long.
 constexpr int busy_timeout_ms = 5'000;
 
+/// The errno of the last failure on the database's file or its log. sqlite3_system_errno() does not know it when it is
+/// a commit that fails.
+int last_errno(sqlite3* opened) {
+  int code = 0;
+  sqlite3_file_control(opened, "main", SQLITE_FCNTL_LAST_ERRNO, &code);
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(opened, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (code == 0 && log && log->pMethods) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code);
+  return code;
+}
+
+[[noreturn]] void fail(int code, sqlite3* opened) {
+  const std::string message = sqlite3_errmsg(opened);
+  throw error(code, message, last_errno(opened));
+}
+
 void expect_success(int code, sqlite3* opened) {
-  if (code != SQLITE_OK) throw error(code, opened ? sqlite3_errmsg(opened) : sqlite3_errstr(code));
+  if (code == SQLITE_OK) return;
+  if (!opened) throw error(code, sqlite3_errstr(code));
+  fail(code, opened);
 }
 
 }  // namespace
 
-bool error::disk_is_full() const noexcept { return (code_ & 0xff) == SQLITE_FULL; }
+bool error::disk_is_full() const noexcept {
+  // A quota and a limit of a file's size are input/output errors to SQLite, and so is no room for its index of the log.
+  return (code_ & 0xff) == SQLITE_FULL || code_ == SQLITE_IOERR_SHMSIZE ||
+         (code_ == SQLITE_IOERR_WRITE && (system_code_ == EDQUOT || system_code_ == EFBIG));
+}
 
 bool error::is_damage() const noexcept { return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB; }
 
@@ -64,7 +88,7 @@ bool statement::step() {
   const int code = sqlite3_step(prepared_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  throw error(code, sqlite3_errmsg(sqlite3_db_handle(prepared_.get())));
+  fail(code, sqlite3_db_handle(prepared_.get()));
 }
 
 std::int64_t statement::integer(int column) const noexcept { return sqlite3_column_int64(prepared_.get(), column); }

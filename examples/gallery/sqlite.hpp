@@ -15,13 +15,16 @@ namespace gallery::sqlite {
 /// What SQLite says went wrong.
 class error : public std::runtime_error {
  public:
-  error(int code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// `system_code` is the errno behind it, where there is one.
+  error(int code, const std::string& message, int system_code = 0)
+      : std::runtime_error(message), code_(code), system_code_(system_code) {}
 
   [[nodiscard]] bool disk_is_full() const noexcept;
   [[nodiscard]] bool is_damage() const noexcept;  ///< of the database file
 
  private:
   int code_;
+  int system_code_;
 };
 
 enum class access { read_only, read_write };

@@ -32,6 +32,7 @@ struct piece {
 ///     lock              held while a gallery runs on the folder
 ///     key, key-check    what the photos are sealed with (see vault.hpp)
 ///     catalogue.sqlite  which photos there are (see catalogue.hpp)
+///     reserve           room that is given up for deleting photos when the disk is full (see disk_reserve.hpp)
 ///     access.log
 ///     photos/1f/1f….original, 1f….1024, 1f….256   a photo's files, sealed, by the first digits of its id
 ///

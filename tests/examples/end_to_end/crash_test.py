@@ -66,12 +66,8 @@ class CrashTest(services.ServicesTest):
         self.moderator = self.for_test(lambda: services.start_moderator(delay_ms=20))
 
     def start_gallery(self):
-        # Patient enough for any machine, sanitizers included: how long an upload may wait is not what is tested.
-        patience_ms = str(services.PATIENCE_S * 1000)
         return self.for_test(lambda: services.Gallery(self.folder / "data", self.moderator.url,
-                                                      "--uploads-at-once", str(UPLOADS),
-                                                      "--client-patience-ms", patience_ms,
-                                                      "--moderator-patience-ms", patience_ms))
+                                                      "--uploads-at-once", UPLOADS))
 
     def test_what_was_answered_201_survives_kill_9_and_nothing_is_there_by_half(self):
         photos = [Photo(number) for number in range(UPLOADS * len(KILLED_AFTER))]

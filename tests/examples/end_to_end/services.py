@@ -48,8 +48,21 @@ def _die_with_parent(also):
 
 def start_process(command, *, before=None, **options):
     """`before` is called in the new process: to set its limits."""
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=functools.partial(_die_with_parent, before),
-                            **options)
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(command, preexec_fn=functools.partial(_die_with_parent, before), **options)
+
+
+def run(command, **options):
+    """Runs a program that ends by itself. Returns its exit code and what it wrote to stderr."""
+    command = [str(word) for word in command]
+    process = start_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+    try:
+        errors = process.communicate(timeout=PATIENCE_S)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise AssertionError(f"{command} does not end") from None
+    return process.returncode, errors.decode()
 
 
 class Program:
@@ -123,9 +136,13 @@ class Answer:
 class Gallery(Program):
     """The gallery, and what one asks it."""
 
-    def __init__(self, folder, moderator_url, *options, before=None, model=None, prefix=()):
+    def __init__(self, folder, moderator_url, *options, before=None, prefix=()):
+        # Patient enough for any machine, sanitizers included, where patience is not what is tested.
+        for patience in ("--client-patience-ms", "--moderator-patience-ms"):
+            if patience not in options:
+                options = (*options, patience, PATIENCE_S * 1000)
         super().__init__([*prefix, programs.gallery, "--port", "0", "--data", folder, "--moderator", moderator_url,
-                          "--model", model or programs.model, *options], before=before)
+                          "--model", programs.model, *options], before=before)
         self.folder = Path(folder)
 
     def connect(self):
@@ -220,8 +237,8 @@ class ServicesTest(unittest.TestCase):
         return folder
 
 
-def start_moderator(delay_ms=0):
-    return Program([programs.moderator, "--port", "0", "--delay-ms", delay_ms])
+def start_moderator(delay_ms=0, port=0):
+    return Program([programs.moderator, "--port", port, "--delay-ms", delay_ms])
 
 
 class ScriptedModerator:
@@ -238,7 +255,11 @@ class ScriptedModerator:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                pass  # the gallery hung up
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -285,12 +306,29 @@ def resident_peak_kb(pid):
     return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1])
 
 
-def holds(program, connection):
-    """Whether a program has its end of a connection that it accepted open."""
-    port = connection.getsockname()[1]
+def _tcp_sockets(program):
+    """(own port, other port, whether it is somebody's) of what is known in a program's network."""
     for line in Path(f"/proc/{program.pid}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        ends = [int(end.rsplit(":", 1)[1], 16) for end in fields[1:3]]
-        if ends == [program.port, port]:
-            return fields[9] != "0"  # the number of the socket, if it is still somebody's
-    return False
+        own, other = (int(end.rsplit(":", 1)[1], 16) for end in fields[1:3])
+        yield own, other, fields[9] != "0"
+
+
+def holds(program, connection):
+    """Whether a program has its end of a connection that it accepted open."""
+    return (program.port, connection.getsockname()[1], True) in _tcp_sockets(program)
+
+
+def connections(program):
+    """How many connections a program has accepted and not closed."""
+    return sum(own == program.port and other != 0 and is_held for own, other, is_held in _tcp_sockets(program))
+
+
+def cpu_ticks(pid):
+    """How much a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def has_undefined_behaviour_sanitizer():
+    return b"__ubsan_handle" in Path(programs.gallery).read_bytes()
