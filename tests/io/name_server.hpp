@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <latch>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,7 +36,12 @@ class name_server {
       throw std::runtime_error{"no port for the name server"};
     }
     where_ = endpoint{endpoint::ipv4_address{127, 0, 0, 1}, ntohs(address.sin_port)};
-    thread_ = std::thread{[this] { serve(); }};
+    // A test counts descriptors next, and a thread's start may open some: see open_descriptors().
+    thread_ = std::thread{[this] {
+      started_.count_down();
+      serve();
+    }};
+    started_.wait();
   }
   ~name_server() {
     stopping_ = true;
@@ -130,6 +136,7 @@ class name_server {
   std::atomic<bool> stopping_{false};
   std::atomic<int> questions_{0};
   int asked_slow_ = 0;
+  std::latch started_{1};
   std::thread thread_;
 };
 
