@@ -121,7 +121,13 @@ startup_failure damaged(const std::filesystem::path& file, std::string_view deta
 startup<void> open_and_migrate(const std::filesystem::path& file) {
   auto database = open_writing(file);
   if (const auto damage = first_damage(database); !damage.empty()) return std::unexpected(damaged(file, damage));
-  return migrate(database, file);
+  if (auto migrated = migrate(database, file); !migrated) return migrated;
+  try {
+    const sqlite::statement table_is_there(database, select_photo);
+    return {};
+  } catch (const sqlite::error& failed) {
+    return std::unexpected(damaged(file, failed.what()));
+  }
 }
 
 std::filesystem::path reserve_beside(const std::filesystem::path& file) { return file.parent_path() / "reserve"; }

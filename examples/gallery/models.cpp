@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include <weft/io/run.hpp>
 #include <weft/sync/channel.hpp>
@@ -31,16 +34,23 @@ weft::result<void> serve_by_threads(weft::http::server& server, weft::tcp_listen
 weft::result<void> serve_by_pool(weft::http::server& server, weft::tcp_listener& listener, std::size_t threads) {
   weft::channel<weft::http::connection_job> waiting(weft::unbounded);
   std::vector<std::jthread> pool;
-  for (std::size_t index = 0; index < threads; ++index) {
-    pool.emplace_back([&waiting] {
-      for (auto& job : waiting) job();
-    });
+  const struct close_at_end {  // before the threads are joined, however this ends
+    weft::channel<weft::http::connection_job>& closed;
+    ~close_at_end() { closed.close(); }
+  } closing{waiting};
+  try {
+    for (std::size_t index = 0; index < threads; ++index) {
+      pool.emplace_back([&waiting] {
+        for (auto& job : waiting) job();
+      });
+    }
+  } catch (const std::system_error& failed) {
+    throw std::runtime_error(fmt::format("cannot start {} threads ({}): choose fewer with --pool-threads", threads,
+                                         failed.code().message()));
   }
-  auto served = server.serve(listener, [&waiting](weft::http::connection_job job) {
+  return server.serve(listener, [&waiting](weft::http::connection_job job) {
     static_cast<void>(waiting.send(std::move(job)));  // never closed before serve() returns
   });
-  waiting.close();
-  return served;
 }
 
 }  // namespace

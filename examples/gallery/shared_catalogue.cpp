@@ -11,19 +11,24 @@ namespace {
 /// More than this in one transaction makes the first of them wait too long.
 constexpr std::size_t most_in_one_commit = 256;
 
+std::vector<std::unique_ptr<catalogue_reader>> open_readers(const std::filesystem::path& file, std::size_t count) {
+  std::vector<std::unique_ptr<catalogue_reader>> readers;
+  while (readers.size() < count) readers.push_back(std::make_unique<catalogue_reader>(file));
+  return readers;
+}
+
 problem shutting_down() { return {503, "shutting_down", "the gallery is being stopped: try again when it is back"}; }
 
 }  // namespace
 
 shared_catalogue::shared_catalogue(const std::filesystem::path& file, std::size_t readers)
     : writer_(file),
+      readers_(open_readers(file, readers)),
       orders_(most_in_one_commit),
       idle_readers_(readers),
       committing_("catalogue writer", [this] { commit_orders(); }) {
-  for (std::size_t index = 0; index < readers; ++index) {
-    readers_.push_back(std::make_unique<catalogue_reader>(file));
-    static_cast<void>(idle_readers_.try_send(readers_.back().get()));  // there is room for all of them
-  }
+  // Nothing may fail from here on: the writer would wait for orders for ever.
+  for (const auto& each : readers_) static_cast<void>(idle_readers_.try_send(each.get()));  // there is room for all
 }
 
 shared_catalogue::~shared_catalogue() {

@@ -91,6 +91,9 @@ startup<vault::key> load_key(const std::filesystem::path& key_file) {
   if (::stat(key_file.c_str(), &status) != 0) {
     return std::unexpected(cannot("read the key", key_file, {errno, std::system_category()}));
   }
+  if (!S_ISREG(status.st_mode)) {
+    return std::unexpected(startup_failure{fmt::format("the key {} is no file", key_file.string())});
+  }
   if ((status.st_mode & 077) != 0) {
     return std::unexpected(startup_failure{
         fmt::format("the key {} can be read by others than its owner: chmod 600 it", key_file.string())});

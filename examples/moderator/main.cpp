@@ -23,6 +23,7 @@
 #include <weft/io/tcp.hpp>
 #include <weft/task/sleep.hpp>
 
+#include "../support/arguments.hpp"
 #include "../support/termination.hpp"
 
 namespace {
@@ -83,11 +84,13 @@ int main(int count, char** arguments) {
   options wanted;
   CLI::App app("A moderation service that takes its time");
   app.add_option("--address", wanted.address, "the address to listen on")->capture_default_str();
-  app.add_option("--port", wanted.port, "the port to listen on; 0 takes a free one")->capture_default_str();
+  app.add_option("--port", wanted.port, "the port to listen on; 0 takes a free one")
+      ->check(CLI::Range(0, 65'535))
+      ->capture_default_str();
   app.add_option("--delay-ms", wanted.delay_ms, "how long an answer takes")
       ->check(CLI::Range(0, 3'600'000))
       ->capture_default_str();
-  CLI11_PARSE(app, count, arguments);
+  if (const auto done = parse_arguments(app, count, arguments, "moderator")) return *done;
   std::signal(SIGPIPE, SIG_IGN);
   termination signals;
   try {

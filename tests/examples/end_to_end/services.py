@@ -65,6 +65,14 @@ def run(command, **options):
     return process.returncode, errors.decode()
 
 
+class EndedEarly(AssertionError):
+    """A service has ended instead of saying its URL."""
+
+    def __init__(self, command, code, errors):
+        super().__init__(f"{command} ended with {code}: {errors}")
+        self.code, self.errors = code, errors
+
+
 class Program:
     """A service that says its URL once it can be reached."""
 
@@ -87,7 +95,7 @@ class Program:
                 raise AssertionError(f"{self.command} says no URL: {said!r}, {self.errors()!r}")
             more = self.process.stdout.read1()
             if not more:
-                raise AssertionError(f"{self.command} ended with {self.process.wait()}: {said!r}, {self.errors()!r}")
+                raise EndedEarly(self.command, self.process.wait(), self.errors())
             said += more
         return found[0].decode()
 
@@ -330,5 +338,14 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def is_sanitized():
+    return any(sign in _gallery_program() for sign in (b"__asan_init", b"__tsan_init"))
+
+
 def has_undefined_behaviour_sanitizer():
-    return b"__ubsan_handle" in Path(programs.gallery).read_bytes()
+    return b"__ubsan_handle" in _gallery_program()
+
+
+@functools.lru_cache
+def _gallery_program():
+    return Path(programs.gallery).read_bytes()
