@@ -233,18 +233,7 @@ TEST_P(http_server, a_server_waiting_for_room_can_be_stopped) {
   });
 }
 
-/// A server's whole life, so that UndefinedBehaviorSanitizer has met all that takes part in one: see descriptor_limit.
-void serve_one_request() {
-  auto listener = bind_somewhere();
-  server tested{hello_routes()};
-  auto serving = spawn([&] { return tested.serve(listener); });
-  EXPECT_EQ(raw_client{listener.local()}.ask(get_hello).status, 200);
-  tested.stop();
-  EXPECT_TRUE(serving.join());
-}
-
 TEST_P(http_server, without_descriptors_it_backs_off_longer_each_time_and_then_goes_on) {
-  run(serve_one_request);
   run([] {
     auto listener = bind_somewhere();
     std::vector<std::chrono::nanoseconds> pauses;
@@ -270,7 +259,6 @@ TEST_P(http_server, without_descriptors_it_backs_off_longer_each_time_and_then_g
 }
 
 TEST_P(http_server, a_server_that_backs_off_can_be_stopped) {
-  run(serve_one_request);
   run([] {
     auto listener = bind_somewhere();
     semaphore failed{0};

@@ -135,9 +135,6 @@ TEST_P(tcp_load_by, accept_says_that_no_descriptors_are_left_and_goes_on_when_th
     auto listener = tcp_listener::bind("127.0.0.1:0").value();
     auto client = tcp_stream::connect(listener.local()).value();
     auto second = tcp_stream::connect(listener.local()).value();
-    auto third = tcp_stream::connect(listener.local()).value();
-    // Once with descriptors, for UndefinedBehaviorSanitizer: see descriptor_limit.
-    ASSERT_TRUE(carry_out(kind(), listener.async_accept()));
     {
       descriptor_limit none{1};
       auto accepted = carry_out(kind(), listener.async_accept());
@@ -151,7 +148,7 @@ TEST_P(tcp_load_by, accept_says_that_no_descriptors_are_left_and_goes_on_when_th
     }
     auto accepted = carry_out(kind(), listener.async_accept());
     ASSERT_TRUE(accepted) << accepted.error().message();
-    ASSERT_TRUE(third.send_all(bytes_of("still here")));
+    ASSERT_TRUE(second.send_all(bytes_of("still here")));
     EXPECT_EQ(recv_text(*accepted, 10), "still here");
   });
 }
