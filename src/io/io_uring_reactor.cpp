@@ -139,7 +139,9 @@ class io_uring_reactor final : public reactor {
 
   void end_watch(descriptor::token life) noexcept {
     auto& entry = next_entry();
-    ::io_uring_prep_poll_remove(&entry, life);
+    // Not io_uring_prep_poll_remove(): it leaves a poll that is about to report something, such as that the socket was
+    // shut down, and that poll would hold the socket open for ever.
+    ::io_uring_prep_cancel64(&entry, life, 0);
     ::io_uring_sqe_set_data64(&entry, ignored);
   }
 

@@ -190,6 +190,28 @@ TEST_P(tcp_by, what_happened_to_a_closed_connection_is_no_news_for_the_next_one_
   });
 }
 
+TEST_P(tcp_by, a_connection_that_is_closed_while_the_peer_waits_to_send_is_gone) {
+  run([] {
+    const std::vector<std::byte> flood(32u << 20);  // far more than what sockets hold
+    for (int round = 0; round < 5; ++round) {
+      auto [client, server] = connected_pair();
+      std::array<std::byte, 1> buffer;
+      auto receiving = start(kind(), server.async_recv(buffer));
+      run_until_parked(receiving);  // registers it
+      auto sending = spawn([&] {
+        const deadline_scope within{std::chrono::seconds{20}};
+        return client.send_all(flood);
+      });
+      ASSERT_TRUE(receiving.join());
+      run_until_parked(sending);
+      // Were the connection still the system's, for whatever holds it, the peer would go on waiting.
+      server.close();
+      const auto error = sending.join().error();
+      ASSERT_TRUE(error == std::errc::broken_pipe || error == std::errc::connection_reset) << error.message();
+    }
+  });
+}
+
 // ---- cancelling and deadlines
 
 TEST_P(tcp_by_task, cancelling_a_waiting_receiver_loses_no_byte) {
