@@ -3,6 +3,7 @@
 /// All of weft. A program that wants shorter builds includes the headers it uses instead.
 
 #include <weft/base/accounting.hpp>
+#include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/check.hpp>
 #include <weft/base/clock.hpp>
 #include <weft/base/error.hpp>

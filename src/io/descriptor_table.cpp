@@ -192,10 +192,10 @@ void descriptor::forget_reactor(io::reactor& gone) noexcept {
 }
 
 void descriptor::register_with_reactor(std::uint32_t generation) noexcept {
-  auto& reactor = io::reactor::here();
-  int error = reactor.add(number_, token_of(generation));
+  io::reactor_here reactor;
+  int error = reactor->add(number_, token_of(generation));
   if (error == 0) {
-    home_ = &reactor;
+    home_ = &*reactor;
   } else {
     // relaxed: read by the waiter that this wakes, under a use that comes after
     registration_error_.store(error, std::memory_order_relaxed);

@@ -174,8 +174,8 @@ bool file_operation::arm(sched::wait_node& node) {
     return false;
   }
   home_->external_work_started();
-  auto& reactor = io::reactor::here();
-  reactor_ = reactor.does_files() ? &reactor : nullptr;
+  io::reactor_here reactor;
+  reactor_ = reactor->does_files() ? &*reactor : nullptr;
   if (reactor_) {
     reactor_->submit(*this);
   } else {

@@ -75,7 +75,7 @@ class io_uring_reactor final : public reactor {
   void remove(descriptor& entry, int number, descriptor::token life) noexcept override {
     // The poll request holds the socket open a little longer: let the peer know, and the address free, at once.
     ::shutdown(number, SHUT_RDWR);
-    if (sched::current_driver() == this) {
+    if (sched::held_driver here; here.get() == this) {
       end_watch(life);
       descriptor::close_number(number);
       return;
@@ -90,6 +90,9 @@ class io_uring_reactor final : public reactor {
   }
 
   bool does_files() const noexcept override { return true; }
+
+  /// The ring belongs to the OS thread that enabled it.
+  bool can_change_thread() const noexcept override { return false; }
 
   void submit(file_request& request) noexcept override {
     auto& entry = next_entry();

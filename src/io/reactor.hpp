@@ -36,10 +36,19 @@ class reactor : public sched::driver {
   /// A completed call need not be cancelled any more.
   /// Thread: any.
   virtual void withdraw(detail::file_request&) noexcept {}
+};
 
-  /// Where the caller may register descriptors: the reactor of its seat; elsewhere the standby reactor, whose own
-  /// thread polls it.
-  [[nodiscard]] static reactor& here();
+/// Where the caller may register descriptors and submit calls: the reactor of its seat, which stays the caller's while
+/// this lives; elsewhere the standby reactor, whose own thread polls it. Not to be kept across a park.
+class reactor_here {
+ public:
+  reactor_here();
+  [[nodiscard]] reactor& operator*() const noexcept { return reactor_; }
+  [[nodiscard]] reactor* operator->() const noexcept { return &reactor_; }
+
+ private:
+  sched::held_driver seat_;
+  reactor& reactor_;
 };
 
 [[nodiscard]] result<std::unique_ptr<reactor>> make_epoll_reactor();

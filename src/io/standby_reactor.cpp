@@ -40,12 +40,14 @@ class standby_reactor {
   std::thread thread_;
 };
 
-}  // namespace
-
-reactor& reactor::here() {
-  if (auto* mine = dynamic_cast<reactor*>(sched::current_driver())) return *mine;
+[[nodiscard]] reactor& reactor_of(sched::driver* mine) {
+  if (auto* found = dynamic_cast<reactor*>(mine)) return *found;
   static standby_reactor standby;
   return standby.get();
 }
+
+}  // namespace
+
+reactor_here::reactor_here() : reactor_{reactor_of(seat_.get())} {}
 
 }  // namespace weft::io

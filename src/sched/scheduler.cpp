@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
-#include <weft/base/check.hpp>
+#include <weft/base/asymmetric_fence.hpp>
 
+#include "sched/carrier_pool.hpp"
 #include "sched/seat.hpp"
+#include "sched/watch.hpp"
 
 namespace weft::sched {
 
@@ -48,33 +50,46 @@ std::size_t global_queue::size() const noexcept {
   return size_.load(std::memory_order_acquire);
 }
 
-scheduler::scheduler(scheduler_options options) {
+scheduler::scheduler(scheduler_options options) : carriers_{std::make_unique<carrier_pool>(*this)} {
+  base::prepare_asymmetric_fence();
   auto count = options.seats != 0 ? options.seats : available_cores();
   auto make_driver =
       options.make_driver ? std::move(options.make_driver) : [](std::size_t) { return make_parking_driver(); };
   for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, make_driver(i)));
   idle_.reserve(count);
-  for (auto& each : seats_) carriers_.emplace_back([&seat = *each] { seat.run(); });
+  // Under a virtual clock all is to happen in the order that the tasks give, whatever time it takes.
+  if (options.watch.enabled && !virtual_clock::active()) {
+    watch_ = std::make_unique<class watch>(*this, *carriers_, std::move(options.watch));
+  }
+  try {
+    for (auto& each : seats_) carriers_->start_on(*each);
+    if (watch_) watch_->start();
+  } catch (...) {
+    stop();
+    throw;
+  }
 }
 
 scheduler::~scheduler() { stop(); }
 
 void scheduler::stop() noexcept {
+  // First: from here on no seat changes hands.
+  if (watch_) watch_->stop();
   // release: pairs with the acquire in find_task
   stopping_.store(true, std::memory_order_release);
   for (auto& each : seats_) each->where_to_wait().wake();
-  for (auto& carrier : carriers_) carrier.join();
-  carriers_.clear();
+  carriers_->stop();
 }
 
 scheduler* scheduler::current() noexcept {
-  auto* here = current_seat();
+  auto* here = current_carrier();
   return here ? &here->owner() : nullptr;
 }
 
 void scheduler::schedule(runnable& task) noexcept {
-  if (auto* here = current_seat(); here && &here->owner() == this) {
-    here->push_next(task);
+  held_seat here;
+  if (here.get() && &here.get()->owner() == this) {
+    here.get()->push_next(task);
   } else {
     arrivals_.push(task);
     wake_one();
@@ -82,8 +97,9 @@ void scheduler::schedule(runnable& task) noexcept {
 }
 
 void scheduler::schedule_last(runnable& task) noexcept {
-  if (auto* here = current_seat(); here && &here->owner() == this) {
-    here->push_last(task);
+  held_seat here;
+  if (here.get() && &here.get()->owner() == this) {
+    here.get()->push_last(task);
   } else {
     arrivals_.push(task);
     wake_one();
@@ -93,7 +109,6 @@ void scheduler::schedule_last(runnable& task) noexcept {
 // Called after a task was pushed where others can find it. Either this sees the idle seat and wakes it, or that seat's
 // second look, made after it counted itself idle, sees the task: both are separated by sequentially consistent fences.
 void scheduler::wake_one() noexcept {
-  if (seats_.size() == 1 && current_seat()) return;     // the only seat is the one that pushed
   std::atomic_thread_fence(std::memory_order_seq_cst);  // the push before, the loads after: see above
   // relaxed: ordered by the fence
   if (idle_count_.load(std::memory_order_relaxed) == 0) return;
@@ -147,12 +162,19 @@ void scheduler::become_idle(seat& self) noexcept {
     idle_.erase(found);
     idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as above
   }
+  if (watch_) watch_->seat_is_busy();
 }
+
+bool scheduler::all_seats_idle() const noexcept {
+  // seq_cst: the watch must see a seat that stopped being idle, or that seat the watch asleep
+  return idle_count_.load(std::memory_order_seq_cst) == seats_.size();
+}
+
+std::vector<stall_site> scheduler::stalls() const { return watch_ ? watch_->sites() : std::vector<stall_site>{}; }
 
 bool scheduler::all_idle() const noexcept {
   // seq_cst: the last seat to count itself idle must see the others'
-  return idle_count_.load(std::memory_order_seq_cst) == seats_.size() &&
-         external_work_.load(std::memory_order_seq_cst) == 0;
+  return all_seats_idle() && external_work_.load(std::memory_order_seq_cst) == 0;
 }
 
 void scheduler::advance_virtual_clock() noexcept {
@@ -184,6 +206,7 @@ scheduler_statistics scheduler::statistics() const noexcept {
     sum.resumed += one.resumed;
     sum.stolen += one.stolen;
     sum.idle_waits += one.idle_waits;
+    sum.handed_over += one.handed_over;
   }
   return sum;
 }

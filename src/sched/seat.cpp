@@ -2,56 +2,77 @@
 
 #include <array>
 #include <cstdint>
+#include <thread>
 #include <utility>
 
+#include <weft/base/check.hpp>
+
+#include "sched/carrier_pool.hpp"
+
 namespace weft::sched {
-namespace {
-
-// What the calling OS thread is doing for the scheduler. Reached only through the functions below, which are never
-// inlined: a task may wake on another OS thread, and a compiler may keep the address of a thread_local in a register.
-struct carrier_state {
-  seat* sits_on = nullptr;
-  runnable* runs = nullptr;
-};
-thread_local constinit carrier_state this_carrier;
-
-[[gnu::noinline]] void set_seat(seat* value) noexcept {
-  this_carrier.sits_on = value;
-  asm volatile("" ::: "memory");
-}
-
-[[gnu::noinline]] void set_running(runnable* value) noexcept {
-  this_carrier.runs = value;
-  asm volatile("" ::: "memory");
-}
-
-}  // namespace
-
-[[gnu::noinline]] seat* current_seat() noexcept {
-  asm volatile("" ::: "memory");
-  return this_carrier.sits_on;
-}
 
 [[gnu::noinline]] runnable* current_runnable() noexcept {
-  asm volatile("" ::: "memory");
-  return this_carrier.runs;
+  auto* self = current_carrier();
+  return self ? self->runs() : nullptr;
 }
 
-driver* current_driver() noexcept {
-  auto* here = current_seat();
-  return here ? &here->where_to_wait() : nullptr;
+held_driver::held_driver() noexcept {
+  auto* self = current_carrier();
+  if (!self) return;
+  auto was_inside = self->works_on_seat();
+  auto* here = was_inside ? self->seat_ : self->enter();
+  if (!here) {
+    auto& one = self->owner().any_seat().where_to_wait();
+    if (one.can_change_thread()) driver_ = &one;
+    return;
+  }
+  driver_ = &here->where_to_wait();
+  if (!was_inside) to_leave_ = self;
 }
 
-void seat::run() {
-  set_seat(this);
+held_driver::~held_driver() {
+  if (to_leave_) to_leave_->leave();
+}
+
+void runnable::leave_own_code() noexcept {
+  auto* here = current_carrier();
+  static_cast<void>(here->enter());
+  if (beside_ != 0) [[unlikely]]
+    here->owner().carriers().judge(*here, *this);
+}
+
+bool runnable::commit_park_on_carrier() noexcept {
+  auto* here = current_carrier();
+  static_cast<void>(here->enter());
+  if (beside_ != 0) [[unlikely]]
+    here->owner().carriers().judge(*here, *this);
+  if (commit_park()) return true;
+  here->leave();
+  return false;
+}
+
+bool seat::still_belongs_to(const carrier& one) const noexcept {
+  for (;;) {
+    // acquire: as in belongs_to()
+    auto seen = sitter_.load(std::memory_order_acquire);
+    if (seen != (word_of(one) | deciding)) return seen == word_of(one);
+    std::this_thread::yield();
+  }
+}
+
+bool seat::run(carrier& self) {
   while (auto* task = find_task()) {
     if (searching_) stop_searching();
+    if (task->beside_ != 0) [[unlikely]] {
+      owner_.carriers().run_beside(*task);
+      continue;
+    }
     count(resumed_);
-    set_running(task);
+    self.begin(*task);
     task->resume();
-    set_running(nullptr);
+    if (!self.end()) return false;
   }
-  set_seat(nullptr);
+  return true;
 }
 
 void seat::push_next(runnable& task) {
@@ -63,7 +84,7 @@ void seat::push_next(runnable& task) {
 
 void seat::push_last(runnable& task) {
   queue_.push(task);
-  owner_.wake_one();
+  if (owner_.seat_count() > 1) owner_.wake_one();  // an only seat pushes for itself
 }
 
 runnable* seat::find_task() {
@@ -194,6 +215,12 @@ void seat::arm(timer_entry& entry) noexcept {
   refresh_next_due();
 }
 
+void seat::arm_from_elsewhere(timer_entry& entry) noexcept {
+  arm(entry);
+  // A seat that waits already does so for what was the nearest before; one that is about to finds the wake-up.
+  driver_->wake();
+}
+
 void seat::disarm(timer_entry& entry) noexcept {
   std::lock_guard guard{timer_lock_};
   if (!entry.is_linked()) return;
@@ -210,7 +237,8 @@ scheduler_statistics seat::statistics() const noexcept {
   // relaxed: statistics
   return {.resumed = resumed_.load(std::memory_order_relaxed),
           .stolen = stolen_.load(std::memory_order_relaxed),
-          .idle_waits = idle_waits_.load(std::memory_order_relaxed)};
+          .idle_waits = idle_waits_.load(std::memory_order_relaxed),
+          .handed_over = handed_over_.load(std::memory_order_relaxed)};
 }
 
 void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline, std::int32_t reason) noexcept {
@@ -218,9 +246,12 @@ void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline, 
   epoch_ = epoch;
   reason_ = reason;
   tick_ = timer_wheel::tick_at_or_after(deadline);
-  seat_ = current_seat();
-  WEFT_CHECK(seat_ != nullptr, "a timer can be armed only by a task that a scheduler runs");
-  seat_->arm(*this);
+  held_seat here;
+  WEFT_CHECK(here.by() != nullptr, "a timer can be armed only by a task that a scheduler runs");
+  seat_ = here.get();
+  if (seat_) return seat_->arm(*this);
+  seat_ = &here.by()->owner().any_seat();
+  seat_->arm_from_elsewhere(*this);
 }
 
 void timer_entry::disarm() noexcept {

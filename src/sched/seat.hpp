@@ -11,19 +11,51 @@
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/scheduler.hpp>
 
+#include "sched/carrier.hpp"
 #include "sched/run_queue.hpp"
 #include "sched/timer_wheel.hpp"
 
 namespace weft::sched {
 
-/// The right to run tasks: a run queue, a timer wheel and a driver. One carrier sits on it.
+/// The right to run tasks: a run queue, a timer wheel and a driver. One carrier sits on it at a time.
 class seat {
  public:
   seat(scheduler& owner, std::size_t index, std::unique_ptr<driver> where_to_wait)
       : owner_{owner}, driver_{std::move(where_to_wait)}, random_{index + 1} {}
 
-  /// Runs tasks until the scheduler stops. Thread: the carrier.
-  void run();
+  /// Runs tasks until the scheduler stops: true; or until the seat was handed to another carrier while a task ran:
+  /// false. Thread: the carrier.
+  [[nodiscard]] bool run(carrier& self);
+
+  /// Whose the seat is; see carrier.hpp. Thread: the carrier that asks. Waits for the watch to decide.
+  [[nodiscard]] bool belongs_to(const carrier& one) const noexcept {
+    // acquire: the seat as the carrier before left it; pairs with decide()
+    auto seen = sitter_.load(std::memory_order_acquire);
+    return seen == word_of(one) || (seen == (word_of(one) | deciding) && still_belongs_to(one));
+  }
+  /// Before anybody else knows the seat.
+  void set_sitter(const carrier& one) noexcept {
+    // relaxed: published by the start of the carrier's thread
+    sitter_.store(word_of(one), std::memory_order_relaxed);
+  }
+  /// Thread: the watch, as for what follows.
+  [[nodiscard]] carrier& sitter() const noexcept {
+    // relaxed: the watch wrote it, or the thread that started the watch
+    return *reinterpret_cast<carrier*>(sitter_.load(std::memory_order_relaxed));
+  }
+  void begin_decision(const carrier& sits) noexcept {
+    // relaxed: the heavy fence that follows orders it before the look at the carrier
+    sitter_.store(word_of(sits) | deciding, std::memory_order_relaxed);
+  }
+  void decide(const carrier& next) noexcept {
+    // release: what the carrier before left, and the watch wrote to its task; pairs with belongs_to()
+    sitter_.store(word_of(next), std::memory_order_release);
+  }
+  void count_hand_over() noexcept { count(handed_over_); }
+  [[nodiscard]] std::uint64_t resumed() const noexcept {
+    // relaxed: compared with itself
+    return resumed_.load(std::memory_order_relaxed);
+  }
 
   /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
   void push_next(runnable& task);
@@ -31,6 +63,8 @@ class seat {
 
   /// Thread: any carrier; the lock is inside.
   void arm(timer_entry& entry) noexcept;
+  /// The same by who does not sit here: wakes the seat if it has to wait less long now.
+  void arm_from_elsewhere(timer_entry& entry) noexcept;
   void disarm(timer_entry& entry) noexcept;
 
   [[nodiscard]] time_point next_timer() const noexcept {
@@ -48,6 +82,12 @@ class seat {
   static constexpr unsigned longest_streak = 16;    // tasks run from next_ in a row while others wait
   static constexpr std::size_t batch = 64;          // tasks moved at once from elsewhere
 
+  static constexpr std::uintptr_t deciding = 1;
+
+  [[nodiscard]] static std::uintptr_t word_of(const carrier& one) noexcept {
+    return reinterpret_cast<std::uintptr_t>(&one);
+  }
+  [[nodiscard]] bool still_belongs_to(const carrier& one) const noexcept;
   [[nodiscard]] runnable* find_task();
   [[nodiscard]] runnable* local_task();
   [[nodiscard]] runnable* take_arrivals();
@@ -74,13 +114,13 @@ class seat {
   timer_wheel timers_;
   std::atomic<std::uint64_t> next_due_{timer_wheel::never};  // written under timer_lock_
 
+  std::atomic<std::uintptr_t> sitter_{0};
+
+  std::atomic<std::uint64_t> handed_over_{0};  // written by the watch alone
   // Written by the carrier alone.
   std::atomic<std::uint64_t> resumed_{0}, stolen_{0}, idle_waits_{0};
 
   friend class scheduler;
 };
-
-/// The seat that the calling carrier sits on; null on a plain OS thread. Never inlined: see current_runnable.
-[[nodiscard]] seat* current_seat() noexcept;
 
 }  // namespace weft::sched

@@ -7,7 +7,7 @@ namespace weft::detail {
 void coroutine_state::resume() noexcept {
   while (wait_ && !wait_->woken()) {
     // From a successful commit on it may run, and end, elsewhere: touch nothing.
-    if (commit_park()) return;
+    if (commit_park_on_carrier()) return;
   }
   wait_ = nullptr;
   resume_at_.resume();  // it may have ended: touch nothing

@@ -11,7 +11,9 @@
 namespace weft {
 
 runtime::runtime(runtime_options options)
-    : scheduler{{.seats = options.seats, .make_driver = std::move(options.make_driver)}},
+    : scheduler{{.seats = options.seats,
+                 .make_driver = std::move(options.make_driver),
+                 .watch = std::move(options.watch)}},
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, detail::worker_priority::normal, "weft-blocking"},
       compute_{options.compute_carriers != 0 ? options.compute_carriers : sched::available_cores(),

@@ -95,6 +95,7 @@ bool task_state::observe_end(end_observer& observer) noexcept {
 }
 
 void task_state::end() noexcept {
+  leave_own_code();
   base::intrusive_list<sched::wait_node> waiters;
   end_observer* observer = nullptr;
   {
@@ -129,6 +130,7 @@ bool yield_awaiter::await_ready() const noexcept {
 void yield_awaiter::await_suspend(std::coroutine_handle<> here) const noexcept {
   auto& self = static_cast<coroutine_state&>(current_task());
   self.suspend(here);
+  self.leave_own_code();
   self.home()->schedule_last(self);  // may be running elsewhere from here on: touch nothing
 }
 

@@ -32,9 +32,12 @@ void virtual_thread::resume() noexcept {
     switch (why_) {
       case leave::parking:
         // From a successful commit on it may run, and end, elsewhere: touch nothing.
-        if (commit_park()) return;
+        if (commit_park_on_carrier()) return;
         break;
-      case leave::yielding: home()->schedule_last(*this); return;
+      case leave::yielding:
+        leave_own_code();
+        home()->schedule_last(*this);
+        return;
       case leave::ending: end(); return;
     }
   }

@@ -24,6 +24,10 @@ class driver {
   /// Ends a poll that waits, or makes the next one return at once.
   /// Thread: any.
   virtual void wake() noexcept = 0;
+
+  /// Whether another OS thread may poll from now on than the one that did, and any may use what the driver offers
+  /// beyond this interface.
+  [[nodiscard]] virtual bool can_change_thread() const noexcept { return true; }
 };
 
 /// Makes the driver of seat `index`; called on the thread that starts the scheduler.
@@ -32,8 +36,23 @@ using driver_factory = std::function<std::unique_ptr<driver>(std::size_t index)>
 /// A driver for programs without I/O: waits on a condition variable.
 [[nodiscard]] std::unique_ptr<driver> make_parking_driver();
 
-/// The driver of the seat that the caller runs on; null on a plain OS thread. Not to be kept across a wait: the task
-/// may wake on another seat.
-[[nodiscard]] driver* current_driver() noexcept;
+class carrier;
+
+/// The driver of the seat that the caller runs on, and that seat stays with the calling OS thread while this lives.
+/// For a task whose seat was handed over: some seat's, where its driver can be used from other threads. get() is null
+/// on a plain OS thread. Not to be kept across a park.
+class held_driver {
+ public:
+  held_driver() noexcept;
+  ~held_driver();
+  held_driver(const held_driver&) = delete;
+  held_driver& operator=(const held_driver&) = delete;
+
+  [[nodiscard]] driver* get() const noexcept { return driver_; }
+
+ private:
+  driver* driver_ = nullptr;
+  carrier* to_leave_ = nullptr;
+};
 
 }  // namespace weft::sched

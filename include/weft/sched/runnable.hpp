@@ -2,11 +2,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <source_location>
+#include <string_view>
 
 #include <weft/base/intrusive_list.hpp>
 
 namespace weft::sched {
 
+class carrier;
 class scheduler;
 
 /// Why a wait ended, when it was not one of its own cases (those count from 0).
@@ -50,6 +53,13 @@ class runnable {
 
   /// Makes a parked task run again: by default, hands it to its scheduler. Called by whoever notified it.
   virtual void make_ready() noexcept;
+
+  /// What to call it in reports.
+  struct identity {
+    std::string_view name = {};  ///< empty when it has none
+    std::source_location spawned_at = {};
+  };
+  [[nodiscard]] virtual identity who() const noexcept { return {}; }
 
   /// Owner: starts a wait. Returns false, and starts none, when the wait is cancellable and a cancel was requested.
   [[nodiscard]] bool begin_wait(cancellable how) noexcept {
@@ -105,6 +115,13 @@ class runnable {
     return (before & notified_bit) == 0;
   }
 
+  /// commit_park() for a task, on the carrier that runs it.
+  [[nodiscard]] bool commit_park_on_carrier() noexcept;
+
+  /// On the carrier that runs it, before it parks, yields or ends: from here to the end of resume() the carrier's seat
+  /// does not change hands, and nobody looks at the task through the carrier.
+  void leave_own_code() noexcept;
+
   /// Owner: claims its own present wait, when it finds on the way that it need not park.
   [[nodiscard]] bool claim_own() noexcept { return claim(epoch()); }
 
@@ -146,6 +163,7 @@ class runnable {
   explicit runnable(scheduler* home) noexcept : home_{home} {}
 
  private:
+  friend class carrier_pool;
   friend class global_queue;
   friend class run_queue;
   friend class seat;
@@ -172,6 +190,9 @@ class runnable {
   scheduler* home_ = nullptr;
   runnable* next_ = nullptr;  // in the global queue
   std::int32_t reason_ = 0;
+  // How many more short runs in a row it owes before it may run on a seat again; 0: it may. Written by the carrier that
+  // runs it, or by the watch while it decides about that carrier's seat.
+  std::uint8_t beside_ = 0;
 };
 
 /// A waiter in the list of the object it waits on. Lives in the waiter's frame, until the object's lock has been taken

@@ -5,16 +5,19 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/runnable.hpp>
+#include <weft/sched/watch.hpp>
 
 namespace weft::sched {
 
+class carrier_pool;
+class held_driver;
 class seat;
+class watch;
 
 /// How many cores the process may run on: its affinity mask.
 [[nodiscard]] std::size_t available_cores() noexcept;
@@ -24,13 +27,16 @@ struct scheduler_options {
   std::size_t seats = 0;
   /// Where a seat waits; empty: the parking driver.
   driver_factory make_driver = {};
+  /// Off under a virtual clock, whatever this says.
+  watch_options watch = {};
 };
 
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
-  std::uint64_t resumed = 0;     ///< tasks resumed
-  std::uint64_t stolen = 0;      ///< tasks taken from another seat's queue
-  std::uint64_t idle_waits = 0;  ///< times a seat waited in its driver with nothing to run
+  std::uint64_t resumed = 0;      ///< tasks resumed
+  std::uint64_t stolen = 0;       ///< tasks taken from another seat's queue
+  std::uint64_t idle_waits = 0;   ///< times a seat waited in its driver with nothing to run
+  std::uint64_t handed_over = 0;  ///< times a seat was taken from a task that did not park
 };
 
 /// Tasks that are ready to run and came from no seat: first in, first out.
@@ -73,6 +79,9 @@ class scheduler {
   [[nodiscard]] std::size_t seat_count() const noexcept { return seats_.size(); }
   [[nodiscard]] scheduler_statistics statistics() const noexcept;
 
+  /// The spawn sites whose tasks kept a seat for longer than a slice. Empty when the watch is off.
+  [[nodiscard]] std::vector<stall_site> stalls() const;
+
   /// Work that happens outside of the seats (a blocking call, a computation) and will wake a task. While there is any,
   /// a virtual clock stands still.
   void external_work_started() noexcept;
@@ -85,8 +94,16 @@ class scheduler {
   [[nodiscard]] static scheduler* current() noexcept;
 
  private:
+  friend class carrier_pool;
+  friend class held_driver;
+  friend class runnable;
   friend class seat;
+  friend class timer_entry;
+  friend class watch;
 
+  [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
+  [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }
+  [[nodiscard]] bool all_seats_idle() const noexcept;
   void wake_one() noexcept;
   [[nodiscard]] bool work_is_visible() const noexcept;
   void become_idle(seat& self) noexcept;
@@ -94,7 +111,8 @@ class scheduler {
   void advance_virtual_clock() noexcept;
 
   std::vector<std::unique_ptr<seat>> seats_;
-  std::vector<std::thread> carriers_;
+  std::unique_ptr<carrier_pool> carriers_;
+  std::unique_ptr<class watch> watch_;  // null when off
   global_queue arrivals_;
 
   std::mutex idle_mutex_;    // guards idle_

@@ -225,7 +225,7 @@ class operation_awaiter final : wait_step {
     task.suspend(here, *this);
     while (!wait_.step()) {
       // From a successful commit on the coroutine may run, and end, elsewhere: touch nothing.
-      if (task.commit_park()) return true;
+      if (task.commit_park_on_carrier()) return true;
     }
     task.go_on();
     return false;

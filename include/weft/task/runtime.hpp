@@ -25,6 +25,8 @@ struct runtime_options {
   std::size_t stack_bytes = std::size_t{256} * 1024;
   /// Where a seat waits; empty: without I/O.
   sched::driver_factory make_driver = {};
+  /// What happens to a task that does not park.
+  sched::watch_options watch = {};
 };
 
 /// A scheduler with what its tasks need: stacks, threads for calls that block, threads that compute.

@@ -47,6 +47,7 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] task_kind kind() const noexcept { return kind_; }
   [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
+  [[nodiscard]] identity who() const noexcept override { return {.name = name_, .spawned_at = site_}; }
   void set_name(std::string_view name) noexcept { name_ = name; }
 
   /// The runtime that runs the task; null for an OS thread.

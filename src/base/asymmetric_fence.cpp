@@ -1,0 +1,27 @@
+#include <weft/base/asymmetric_fence.hpp>
+
+#if defined(__linux__)
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace weft::base {
+
+void prepare_asymmetric_fence() noexcept {
+#if defined(__linux__)
+  static const bool registered = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  if (registered && !detail::heavy_fence_reaches_all_cores) detail::heavy_fence_reaches_all_cores = true;
+#endif
+}
+
+void asymmetric_fence_heavy() noexcept {
+#if defined(__linux__)
+  if (detail::heavy_fence_reaches_all_cores && ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) {
+    return;
+  }
+#endif
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // seq_cst: pairs with the same in the light half
+}
+
+}  // namespace weft::base

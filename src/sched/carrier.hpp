@@ -1,0 +1,139 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <thread>
+
+#include <weft/base/asymmetric_fence.hpp>
+#include <weft/sched/runnable.hpp>
+
+// Who has a seat, and how it changes hands while a task runs.
+//
+// A seat's word `sitter` holds the carrier that sits on it and a bit `deciding`. A carrier's flag `inside` is set while
+// it works on its seat: in the scheduler's loop, or where a task that it runs pushes to the queue or talks to the
+// driver. It is clear while the task runs its own code.
+//
+//   carrier   inside := true     fence   look at sitter:  its own   -> the seat is its, until inside := false
+//                                                         deciding  -> look again
+//                                                         another's -> the seat is lost
+//   watch     sitter := deciding fence   look at inside:  set       -> sitter := as before, nothing has happened
+//                                                         clear     -> sitter := another carrier
+//
+// Of the two looks at least one sees the other's store (the fences), so carrier and watch never both believe that the
+// seat is theirs. Between `deciding` and its decision the watch may read the task that runs: it can neither park nor
+// end without entering, which waits for the decision. The watch decides within some hundred instructions.
+//
+// inside := false is a release and the watch's look an acquire; sitter := another is a release and that carrier's look
+// an acquire: the new carrier sees the seat as the old one left it.
+
+namespace weft::sched {
+
+class scheduler;
+class seat;
+
+/// An OS thread that runs tasks: on a seat, or beside them after it lost its own.
+class carrier {
+ public:
+  explicit carrier(scheduler& owner) noexcept : owner_{owner} {}
+
+  [[nodiscard]] scheduler& owner() noexcept { return owner_; }
+
+  /// The task that it runs, or null. Thread: its own; the watch while it decides.
+  [[nodiscard]] runnable* runs() const noexcept {
+    // relaxed: its own thread wrote it, or the watch has acquired `inside`
+    return runs_.load(std::memory_order_relaxed);
+  }
+
+  /// Its thread: `task` is about to run its own code.
+  void begin(runnable& task) noexcept {
+    // relaxed: published by the next line
+    runs_.store(&task, std::memory_order_relaxed);
+    // release: the seat as the loop left it; pairs with is_inside()
+    inside_.store(false, std::memory_order_release);
+  }
+
+  /// Its thread: whether it works on its seat already.
+  [[nodiscard]] bool works_on_seat() const noexcept {
+    // relaxed: its own thread wrote it
+    return inside_.load(std::memory_order_relaxed);
+  }
+
+  /// Its thread: the seat it has and keeps until leave(), or null.
+  [[nodiscard]] seat* enter() noexcept;
+
+  /// Its thread: it does nothing more with the seat.
+  void leave() noexcept {
+    // release: pairs with is_inside()
+    inside_.store(false, std::memory_order_release);
+  }
+
+  /// Its thread: the task does not run its own code any more. Returns whether the seat is still its.
+  [[nodiscard]] bool end() noexcept {
+    auto* mine = enter();
+    // relaxed: only its own thread reads it from here on
+    runs_.store(nullptr, std::memory_order_relaxed);
+    return mine != nullptr;
+  }
+
+  /// The watch, after the heavy fence.
+  [[nodiscard]] bool is_inside() const noexcept {
+    // acquire: sees the seat as the carrier left it
+    return inside_.load(std::memory_order_acquire);
+  }
+
+ private:
+  friend class carrier_pool;
+  friend class held_driver;
+  friend class held_seat;
+  friend class seat;
+
+  scheduler& owner_;
+  seat* seat_ = nullptr;  // what its thread believes, checked by enter(); written while nobody sits there
+  std::atomic<runnable*> runs_{nullptr};
+  std::atomic<bool> inside_{true};
+  std::chrono::steady_clock::time_point began_{};  // a run beside a seat; its thread's
+
+  // The pool's, under its mutex.
+  std::condition_variable seated_;
+  bool beside_ = false;
+  bool finished_ = false;
+  int thread_id_ = 0;  // the system's, 0 until the thread has said so
+  std::thread thread_;
+};
+
+/// The carrier that the calling OS thread is, or null. Never inlined: a task may wake on another OS thread, and a
+/// compiler may keep the address of a thread_local in a register.
+[[nodiscard]] carrier* current_carrier() noexcept;
+
+/// The caller's seat, which stays the caller's while this lives. Where there is none (a plain OS thread, a task whose
+/// seat was handed over), get() is null. Nests. Not to be kept across a park.
+class held_seat {
+ public:
+  held_seat() noexcept : carrier_{current_carrier()} {
+    if (!carrier_) return;
+    if (carrier_->works_on_seat()) {
+      seat_ = carrier_->seat_;
+    } else {
+      seat_ = carrier_->enter();
+      entered_ = seat_ != nullptr;
+    }
+  }
+  ~held_seat() {
+    if (entered_) carrier_->leave();
+  }
+  held_seat(const held_seat&) = delete;
+  held_seat& operator=(const held_seat&) = delete;
+
+  [[nodiscard]] seat* get() const noexcept { return seat_; }
+  /// The calling carrier; null on a plain OS thread.
+  [[nodiscard]] carrier* by() const noexcept { return carrier_; }
+
+ private:
+  carrier* carrier_;
+  seat* seat_ = nullptr;
+  bool entered_ = false;
+};
+
+}  // namespace weft::sched

@@ -1,0 +1,204 @@
+#include "sched/carrier_pool.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+
+#include "sched/seat.hpp"
+#include "sched/thread_state.hpp"
+
+namespace weft::sched {
+namespace {
+
+/// How often in a row a task has to run shortly beside the seats before it may run on them again.
+constexpr std::uint8_t short_runs_wanted = 3;
+
+thread_local constinit carrier* this_carrier = nullptr;
+
+[[gnu::noinline]] void set_carrier(carrier* value) noexcept {
+  this_carrier = value;
+  asm volatile("" ::: "memory");
+}
+
+}  // namespace
+
+[[gnu::noinline]] carrier* current_carrier() noexcept {
+  asm volatile("" ::: "memory");
+  return this_carrier;
+}
+
+seat* carrier::enter() noexcept {
+  if (!seat_) return nullptr;
+  // relaxed: the fence orders it before the look; see the top
+  inside_.store(true, std::memory_order_relaxed);
+  base::asymmetric_fence_light();
+  if (seat_->belongs_to(*this)) return seat_;
+  leave();
+  return seat_ = nullptr;
+}
+
+carrier& carrier_pool::start(seat* place) {
+  std::lock_guard guard{mutex_};
+  auto& made = carriers_.emplace_back(owner_);
+  made.seat_ = place;
+  if (place) place->set_sitter(made);
+  try {
+    made.thread_ = std::thread{[this, &made] { work(made); }};
+  } catch (...) {
+    carriers_.pop_back();
+    throw;
+  }
+  return made;
+}
+
+void carrier_pool::start_on(seat& place) { start(&place); }
+
+carrier* carrier_pool::take_spare() {
+  {
+    std::lock_guard guard{mutex_};
+    if (!spares_.empty()) {
+      auto* spare = spares_.front();
+      spares_.pop_front();
+      return spare;
+    }
+  }
+  try {
+    return &start(nullptr);
+  } catch (const std::exception&) {
+    return nullptr;  // no more threads to be had
+  }
+}
+
+void carrier_pool::give_back(carrier& spare) noexcept {
+  std::lock_guard guard{mutex_};
+  spares_.push_back(&spare);
+}
+
+void carrier_pool::seat_spare(carrier& spare, seat& place) noexcept {
+  std::lock_guard guard{mutex_};
+  spare.seat_ = &place;
+  spare.seated_.notify_one();
+}
+
+void carrier_pool::prepare_spare() noexcept {
+  std::list<carrier> finished;
+  {
+    std::lock_guard guard{mutex_};
+    for (auto each = carriers_.begin(); each != carriers_.end();) {
+      auto next = std::next(each);
+      if (each->finished_) finished.splice(finished.end(), carriers_, each);
+      each = next;
+    }
+    if (!spares_.empty()) return join(finished);
+  }
+  join(finished);
+  if (auto* spare = take_spare()) give_back(*spare);
+}
+
+void carrier_pool::join(std::list<carrier>& finished) noexcept {
+  for (auto& each : finished) each.thread_.join();
+  finished.clear();
+}
+
+void carrier_pool::run_beside(runnable& task) noexcept {
+  waiting_.push(task);
+  std::lock_guard guard{mutex_};
+  arrived_.notify_one();
+}
+
+void carrier_pool::add_beside() noexcept {
+  {
+    std::lock_guard guard{mutex_};
+    if (beside_ >= most_beside || idle_beside_ > 0) return;
+  }
+  auto* spare = take_spare();
+  if (!spare) return;
+  lower_priority(*spare);
+  std::lock_guard guard{mutex_};
+  spare->beside_ = true;
+  spare->seated_.notify_one();
+}
+
+std::chrono::nanoseconds carrier_pool::cpu_time(carrier& one) noexcept {
+  return cpu_time_of(one.thread_.native_handle());
+}
+
+int carrier_pool::thread_id(carrier& one) noexcept {
+  std::lock_guard guard{mutex_};
+  return one.thread_id_;
+}
+
+void carrier_pool::lower_priority(carrier& one) noexcept {
+  if (auto id = thread_id(one); id != 0) run_after_seats(id);
+}
+
+void carrier_pool::work(carrier& self) noexcept {
+  set_carrier(&self);
+  {
+    std::lock_guard guard{mutex_};
+    self.thread_id_ = become_carrier();
+  }
+  if (auto* place = wait_for_seat(self)) {
+    if (!place->run(self)) work_beside(self);
+  } else {
+    work_beside(self);
+  }
+  set_carrier(nullptr);
+}
+
+seat* carrier_pool::wait_for_seat(carrier& self) {
+  std::unique_lock lock{mutex_};
+  self.seated_.wait(lock, [&] { return self.seat_ || self.beside_ || stopping_; });
+  return self.seat_;
+}
+
+void carrier_pool::work_beside(carrier& self) noexcept {
+  std::unique_lock lock{mutex_};
+  self.seat_ = nullptr;
+  ++beside_;
+  // As many as there are seats may wait for the next task; more than that only take memory.
+  while (!stopping_ && (waiting_.size() != 0 || idle_beside_ < owner_.seat_count())) {
+    runnable* task = nullptr;
+    if (waiting_.pop(&task, 1) == 0) {
+      ++idle_beside_;
+      arrived_.wait(lock, [this] { return stopping_ || waiting_.size() != 0; });
+      --idle_beside_;
+      continue;
+    }
+    lock.unlock();
+    // relaxed: a number
+    begun_beside_.fetch_add(1, std::memory_order_relaxed);
+    self.began_ = std::chrono::steady_clock::now();
+    self.begin(*task);
+    task->resume();
+    static_cast<void>(self.end());
+    lock.lock();
+  }
+  --beside_;
+  self.finished_ = true;
+}
+
+void carrier_pool::judge(carrier& by, runnable& task) noexcept {
+  if (std::chrono::steady_clock::now() - by.began_ >= short_run_) {
+    task.beside_ = short_runs_wanted;
+  } else {
+    --task.beside_;
+  }
+}
+
+void carrier_pool::mark(runnable& task) noexcept { task.beside_ = short_runs_wanted; }
+
+void carrier_pool::stop() noexcept {
+  {
+    std::lock_guard guard{mutex_};
+    stopping_ = true;
+    arrived_.notify_all();
+    for (auto* spare : spares_) spare->seated_.notify_one();
+    spares_.clear();
+  }
+  // Nobody starts a carrier any more: the list is this thread's.
+  for (auto& each : carriers_) each.thread_.join();
+  carriers_.clear();
+}
+
+}  // namespace weft::sched

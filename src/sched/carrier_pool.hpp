@@ -1,0 +1,85 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+
+#include <weft/sched/scheduler.hpp>
+
+#include "sched/carrier.hpp"
+
+namespace weft::sched {
+
+/// All OS threads of a scheduler: those on its seats, spare ones that wait for a seat to be handed to them, and those
+/// that lost theirs, which run beside the seats what is known to compute or block.
+/// Thread: any, but for what says otherwise.
+class carrier_pool {
+ public:
+  explicit carrier_pool(scheduler& owner) noexcept : owner_{owner} {}
+
+  /// Starts a carrier that sits on `place`.
+  void start_on(seat& place);
+
+  /// A spare carrier, started if there is none; null when no thread can be started.
+  [[nodiscard]] carrier* take_spare();
+  /// Hands it back unused.
+  void give_back(carrier& spare) noexcept;
+  /// Sits down on `place`, whose `sitter` it is already.
+  void seat_spare(carrier& spare, seat& place) noexcept;
+  /// Starts a spare for the next time, and joins those that have finished.
+  void prepare_spare() noexcept;
+
+  /// Runs `task` on a carrier that has no seat.
+  void run_beside(runnable& task) noexcept;
+  [[nodiscard]] std::size_t waiting_beside() const noexcept { return waiting_.size(); }
+  /// How many tasks were taken from those that wait to run beside. Statistics and the watch.
+  [[nodiscard]] std::uint64_t begun_beside() const noexcept {
+    // relaxed: a number
+    return begun_beside_.load(std::memory_order_relaxed);
+  }
+  /// One more thread for those that wait: those there are do not get to them.
+  void add_beside() noexcept;
+
+  /// What `thread` has used of a core so far, and its number to the system. Any thread that knows it is not joined.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time(carrier& one) noexcept;
+  [[nodiscard]] int thread_id(carrier& one) noexcept;
+  /// From now on the system runs it after the seats' carriers. It cannot be undone without privilege.
+  void lower_priority(carrier& one) noexcept;
+
+  /// The calling carrier is about to park, yield or end `task`: judges how long it ran beside.
+  void judge(carrier& by, runnable& task) noexcept;
+  /// The watch, while it decides: `task` runs beside from now on, until judge() lets it back.
+  static void mark(runnable& task) noexcept;
+  void set_short_run(std::chrono::nanoseconds shorter_than) noexcept { short_run_ = shorter_than; }
+
+  /// Lets all go home and joins them. The seats' drivers were woken. Again: nothing.
+  void stop() noexcept;
+
+ private:
+  static constexpr std::size_t most_beside = 256;  // as many as blocking() has
+
+  carrier& start(seat* place);
+  static void join(std::list<carrier>& finished) noexcept;
+  void work(carrier& self) noexcept;
+  void work_beside(carrier& self) noexcept;
+  [[nodiscard]] seat* wait_for_seat(carrier& self);
+
+  scheduler& owner_;
+  std::chrono::nanoseconds short_run_{};
+  global_queue waiting_;
+  std::atomic<std::uint64_t> begun_beside_{0};
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable arrived_;
+  std::list<carrier> carriers_;
+  std::list<carrier*> spares_;
+  std::size_t beside_ = 0;       // carriers that have lost their seat and are not finished
+  std::size_t idle_beside_ = 0;  // of those, the ones that wait for a task
+  bool stopping_ = false;
+};
+
+}  // namespace weft::sched

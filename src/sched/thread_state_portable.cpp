@@ -1,0 +1,17 @@
+#include "sched/thread_state.hpp"
+
+// Where the system does not say what a thread does: the watch still hands seats over, and cannot say why.
+
+namespace weft::sched {
+
+int become_carrier() noexcept { return 0; }
+
+void become_watch() noexcept {}
+
+void run_after_seats(int) noexcept {}
+
+std::chrono::nanoseconds cpu_time_of(std::thread::native_handle_type) noexcept { return {}; }
+
+thread_activity activity_of(int) { return {}; }
+
+}  // namespace weft::sched

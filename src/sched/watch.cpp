@@ -1,0 +1,218 @@
+#include "sched/watch.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include <weft/base/asymmetric_fence.hpp>
+
+#include "sched/carrier_pool.hpp"
+#include "sched/seat.hpp"
+#include "sched/thread_state.hpp"
+
+namespace weft::sched {
+namespace {
+
+constexpr std::chrono::nanoseconds shortest_slice = std::chrono::milliseconds{1};
+constexpr unsigned ticks_in_a_slice = 4;
+constexpr unsigned idle_ticks_before_sleep = 20;
+constexpr std::chrono::seconds between_reports{1};
+
+watch_options checked(watch_options wanted) {
+  wanted.slice = std::max(wanted.slice, shortest_slice);
+  return wanted;
+}
+
+}  // namespace
+
+watch::watch(scheduler& owner, carrier_pool& carriers, watch_options options)
+    : owner_{owner},
+      carriers_{carriers},
+      options_{checked(std::move(options))},
+      tick_{options_.slice / ticks_in_a_slice},
+      seen_(owner.seat_count()) {
+  carriers_.set_short_run(tick_);
+}
+
+void watch::start() {
+  thread_ = std::thread{[this] { work(); }};
+}
+
+void watch::stop() noexcept {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard guard{mutex_};
+    stopping_ = true;
+    changed_.notify_one();
+  }
+  thread_.join();
+}
+
+void watch::wake() noexcept {
+  std::lock_guard guard{mutex_};
+  // relaxed: under the mutex
+  asleep_.store(false, std::memory_order_relaxed);
+  changed_.notify_one();
+}
+
+bool watch::all_is_idle() const noexcept { return owner_.all_seats_idle() && carriers_.waiting_beside() == 0; }
+
+bool watch::wait() {
+  idle_ticks_ = all_is_idle() ? idle_ticks_ + 1 : 0;
+  std::unique_lock lock{mutex_};
+  if (idle_ticks_ >= idle_ticks_before_sleep) {
+    // Either this sees the seat that stopped being idle, or that seat sees `asleep_`. seq_cst: both locations in one
+    // order
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (all_is_idle()) {
+      // relaxed: under the mutex, where it is cleared
+      changed_.wait(lock, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
+    }
+    asleep_.store(false, std::memory_order_relaxed);  // relaxed: under the mutex
+    idle_ticks_ = 0;
+  }
+  return !changed_.wait_for(lock, tick_, [this] { return stopping_; });
+}
+
+void watch::work() {
+  become_watch();
+  carriers_.prepare_spare();
+  while (wait()) {
+    auto present = clock::now();
+    for (std::size_t i = 0; i < seen_.size(); ++i) look_at(*owner_.seats_[i], seen_[i], present);
+    add_threads_beside();
+  }
+}
+
+void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
+  auto& sits = one.sitter();
+  auto resumed = one.resumed();
+  if (sits.is_inside() || resumed != seen.resumed) {
+    seen = {.resumed = resumed, .since = present};
+    return;
+  }
+  if (seen.cpu_time == std::chrono::nanoseconds{}) {
+    // The second look at one run: from here on it is worth a system call.
+    seen.cpu_time = std::max(carriers_.cpu_time(sits), std::chrono::nanoseconds{1});
+  }
+  auto held = present - seen.since;
+  if (held < options_.slice || (seen.reported && !one.where_to_wait().can_change_thread())) return;
+
+  stall event;
+  event.held = held;
+  if (!take_from(one, sits, resumed, event)) return;
+  if (std::exchange(seen.reported, true)) return;
+  event.on_cpu = carriers_.cpu_time(sits) - seen.cpu_time;
+  auto activity = activity_of(carriers_.thread_id(sits));
+  event.reason = activity.reason;
+  event.system_call = std::move(activity.system_call);
+  // The clock started one look later than the run.
+  if (event.reason == stall_reason::computing && event.on_cpu * 2 < held - tick_) {
+    event.reason = stall_reason::not_scheduled;
+  }
+  if (event.handed_over) carriers_.prepare_spare();
+  record(event, present);
+}
+
+bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& event) {
+  auto* spare = one.where_to_wait().can_change_thread() ? carriers_.take_spare() : nullptr;
+  one.begin_decision(stuck);
+  base::asymmetric_fence_heavy();
+  bool still_stuck = !stuck.is_inside() && one.resumed() == resumed;
+  if (still_stuck) {
+    auto* task = stuck.runs();
+    auto who = task->who();
+    event.task_name = who.name;
+    event.spawned_at = who.spawned_at;
+    event.handed_over = spare != nullptr;
+    if (spare) carrier_pool::mark(*task);
+  }
+  one.decide(still_stuck && spare ? *spare : stuck);
+  if (!spare) return still_stuck;
+  if (!still_stuck) {
+    carriers_.give_back(*spare);
+    return false;
+  }
+  carriers_.seat_spare(*spare, one);
+  carriers_.lower_priority(stuck);
+  one.count_hand_over();
+  return true;
+}
+
+// Those that run beside are the system's to share out: when none of them came to the next task for a whole tick, it
+// gets a thread of its own.
+void watch::add_threads_beside() {
+  auto begun = carriers_.begun_beside();
+  if (carriers_.waiting_beside() != 0 && begun == begun_beside_) carriers_.add_beside();
+  begun_beside_ = begun;
+}
+
+void watch::record(const stall& event, clock::time_point present) {
+  bool report = false;
+  {
+    std::lock_guard guard{sites_mutex_};
+    auto& site = sites_[{event.spawned_at.file_name(), event.spawned_at.line()}];
+    site.counted.spawned_at = event.spawned_at;
+    ++site.counted.stalls;
+    ++site.counted.by_reason[static_cast<std::size_t>(event.reason)];
+    site.counted.longest = std::max(site.counted.longest, event.held);
+    report = site.reported == clock::time_point{} || present - site.reported >= between_reports;
+    if (report) site.reported = present;
+  }
+  if (report && options_.on_stall) options_.on_stall(event);
+}
+
+std::vector<stall_site> watch::sites() const {
+  std::lock_guard guard{sites_mutex_};
+  std::vector<stall_site> found;
+  found.reserve(sites_.size());
+  for (const auto& [place, site] : sites_) found.push_back(site.counted);
+  return found;
+}
+
+std::string_view name(stall_reason reason) noexcept {
+  switch (reason) {
+    case stall_reason::computing: return "computing";
+    case stall_reason::system_call: return "system call";
+    case stall_reason::lock: return "lock";
+    case stall_reason::page_fault: return "page fault";
+    case stall_reason::not_scheduled: return "not scheduled";
+    case stall_reason::unknown: break;
+  }
+  return "unknown";
+}
+
+namespace {
+
+std::string cause_and_cure(const stall& event) {
+  switch (event.reason) {
+    case stall_reason::computing: return "It computes: call compute()";
+    case stall_reason::system_call: return "It blocks in " + event.system_call + ": call blocking()";
+    case stall_reason::lock: return "It waits for an OS lock (futex): use weft::mutex, or call blocking()";
+    case stall_reason::page_fault: return "It waits for a page of memory: call blocking()";
+    case stall_reason::not_scheduled: return "The system runs other threads: too few cores, or a quota";
+    case stall_reason::unknown: break;
+  }
+  return "The system does not say why";
+}
+
+std::string milliseconds(std::chrono::nanoseconds time) {
+  std::array<char, 32> text;
+  auto length =
+      std::snprintf(text.data(), text.size(), "%.1f ms", std::chrono::duration<double, std::milli>{time}.count());
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+}  // namespace
+
+std::string describe(const stall& event) {
+  std::string sentence = "a task ";
+  if (!event.task_name.empty()) sentence += '"' + event.task_name + "\", ";
+  sentence += std::string{"spawned at "} + event.spawned_at.file_name() + ':' + std::to_string(event.spawned_at.line());
+  sentence += ", has run for " + milliseconds(event.held) + " without parking, " + milliseconds(event.on_cpu) +
+              " of them on a core. " + cause_and_cure(event);
+  sentence += event.handed_over ? ". Its seat went on without it" : ". Its seat stands still meanwhile";
+  return sentence;
+}
+
+}  // namespace weft::sched

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <weft/sched/watch.hpp>
+
+namespace weft::sched {
+
+class carrier;
+class carrier_pool;
+class scheduler;
+class seat;
+
+/// The thread behind watch_options.
+class watch {
+ public:
+  watch(scheduler& owner, carrier_pool& carriers, watch_options options);
+  ~watch() { stop(); }
+  watch(const watch&) = delete;
+  watch& operator=(const watch&) = delete;
+
+  /// Starts the thread. After the carriers.
+  void start();
+
+  /// A seat has something to do after all were idle. Thread: any.
+  void seat_is_busy() noexcept {
+    // seq_cst: with the count of idle seats, see sleep_while_idle()
+    if (asleep_.load(std::memory_order_seq_cst)) wake();
+  }
+
+  /// Joins the thread. No seat changes hands from here on.
+  void stop() noexcept;
+
+  /// What was counted so far, a site each. Thread: any.
+  [[nodiscard]] std::vector<stall_site> sites() const;
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  /// What was last seen of a seat.
+  struct sighting {
+    std::uint64_t resumed = 0;
+    clock::time_point since{};
+    std::chrono::nanoseconds cpu_time{};  // of its carrier at `since`
+    bool reported = false;
+  };
+
+  void work();
+  /// Waits for a tick; or, after many ticks at which all was idle, until a seat is busy. False: stop.
+  [[nodiscard]] bool wait();
+  [[nodiscard]] bool all_is_idle() const noexcept;
+  void wake() noexcept;
+  void look_at(seat& one, sighting& seen, clock::time_point present);
+  /// Returns false when the task has gone on meanwhile.
+  [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& event);
+  void add_threads_beside();
+  void record(const stall& event, clock::time_point present);
+
+  scheduler& owner_;
+  carrier_pool& carriers_;
+  const watch_options options_;
+  const std::chrono::nanoseconds tick_;
+  std::vector<sighting> seen_;
+  std::uint64_t begun_beside_ = 0;
+  unsigned idle_ticks_ = 0;
+
+  std::mutex mutex_;  // guards stopping_ and the sleep
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::atomic<bool> asleep_{false};
+
+  struct site_record {
+    stall_site counted;
+    clock::time_point reported{};
+  };
+  mutable std::mutex sites_mutex_;  // guards sites_
+  std::map<std::pair<const char*, std::uint_least32_t>, site_record> sites_;
+
+  std::thread thread_;
+};
+
+}  // namespace weft::sched
