@@ -2,15 +2,23 @@
 
 #include <exception>
 
+#include <weft/sched/scheduler.hpp>
+
 namespace weft::detail {
 
 void coroutine_state::resume() noexcept {
+  took_turn();
   while (wait_ && !wait_->woken()) {
     // From a successful commit on it may run, and end, elsewhere: touch nothing.
     if (commit_park_on_carrier()) return;
   }
   wait_ = nullptr;
   resume_at_.resume();  // it may have ended: touch nothing
+}
+
+void coroutine_state::let_others_run() noexcept {
+  leave_own_code();
+  home()->schedule_last(*this);
 }
 
 // Waits that keep their stack are the OS thread's inside a coroutine: see current_stack().

@@ -73,6 +73,11 @@ task_state& current_stack() noexcept {
 
 runtime* task_state::home_runtime() const noexcept { return static_cast<runtime*>(home()); }
 
+void task_state::give_way() noexcept {
+  took_turn();
+  if (kind_ == task_kind::virtual_thread) yield();
+}
+
 bool task_state::arm_end(sched::wait_node& node) noexcept {
   std::lock_guard guard{end_lock_};
   // relaxed: under the lock
@@ -130,8 +135,7 @@ bool yield_awaiter::await_ready() const noexcept {
 void yield_awaiter::await_suspend(std::coroutine_handle<> here) const noexcept {
   auto& self = static_cast<coroutine_state&>(current_task());
   self.suspend(here);
-  self.leave_own_code();
-  self.home()->schedule_last(self);  // may be running elsewhere from here on: touch nothing
+  self.let_others_run();  // may be running elsewhere from here on: touch nothing
 }
 
 bool sleep_operation::arm(wait_node& node) noexcept {

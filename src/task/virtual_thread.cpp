@@ -26,6 +26,7 @@ void virtual_thread::enter(void* self) {
 
 void virtual_thread::resume() noexcept {
   auto& here = this_carrier();
+  took_turn();
   for (;;) {
     carrier_ = &here;
     stack::context::switch_to(here, context_);

@@ -37,6 +37,9 @@ class coroutine_state : public task_state {
   /// The wait was over before the task parked.
   void go_on() noexcept { wait_ = nullptr; }
 
+  /// Suspended: runs again after everything that is ready on the seat already. On return it may be running elsewhere.
+  void let_others_run() noexcept;
+
   /// The outermost coroutine has reached its end and is suspended there for good.
   void finished() noexcept { end(); }
 

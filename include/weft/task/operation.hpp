@@ -185,6 +185,9 @@ class waiting {
 template <class Op>
 [[nodiscard]] typename Op::value_type await_on_stack(Op& op, task_state& self) {
   constexpr bool may_be_left = !uninterruptible<Op>;
+  // Before anything else: a cancelled task whose operations all fail at once has to let others run as well.
+  if (self.must_give_way()) [[unlikely]]
+    self.give_way();
   if (may_be_left && self.must_stop()) return op.fail(errc::cancelled);
   if (op.try_complete()) return op.take();
   if constexpr (blocks_in_place<Op>) {
@@ -215,14 +218,17 @@ class operation_awaiter final : wait_step {
       in_place_.emplace().run([this] { return await_on_stack(op_, self_); });
       return true;
     }
-    if (!uninterruptible<Op> && self_.must_stop()) return false;  // step() says so
-    done_early_ = op_.try_complete();
-    return done_early_;
+    gives_way_ = self_.must_give_way();
+    return !gives_way_ && is_done_early();
   }
 
   bool await_suspend(std::coroutine_handle<> here) {
     auto& task = static_cast<coroutine_state&>(self_);
     task.suspend(here, *this);
+    if (gives_way_) [[unlikely]] {
+      task.let_others_run();  // may be running elsewhere from here on: touch nothing
+      return true;
+    }
     while (!wait_.step()) {
       // From a successful commit on the coroutine may run, and end, elsewhere: touch nothing.
       if (task.commit_park_on_carrier()) return true;
@@ -237,13 +243,29 @@ class operation_awaiter final : wait_step {
   }
 
  private:
-  bool woken() override { return wait_.step(); }
+  [[nodiscard]] bool is_done_early() {
+    // Where it must stop, step() says so.
+    if (uninterruptible<Op> || !self_.must_stop()) done_early_ = op_.try_complete();
+    return done_early_;
+  }
+
+  // By the scheduler, so that what an operation throws is kept for the coroutine.
+  bool woken() override {
+    try {
+      if (std::exchange(gives_way_, false) && is_done_early()) return true;
+      return wait_.step();
+    } catch (...) {
+      in_place_.emplace().set_error(std::current_exception());
+      return true;
+    }
+  }
 
   task_state& self_ = current_task();
   Op op_;
   waiting<Op> wait_{op_, self_};
   std::optional<outcome<typename Op::value_type>> in_place_;
   bool done_early_ = false;
+  bool gives_way_ = false;
 };
 
 }  // namespace detail
