@@ -328,3 +328,24 @@ TEST_P(tasks, waits_add_to_the_accounting_that_is_installed) {
 
 }  // namespace
 }  // namespace weft
+
+// A program of others, outside weft's namespace.
+namespace a_program {
+namespace {
+
+weft::task<int> wait_for_two_things() {
+  auto child = weft::spawn([] { return 42; });
+  EXPECT_TRUE(co_await weft::async_sleep(std::chrono::seconds{1}));
+  EXPECT_TRUE(co_await child.async_wait());
+  co_return child.join();
+}
+
+class program : public weft::testing::runtime_test {};
+WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(program);
+
+TEST_P(program, awaits_every_operation_from_whatever_namespace_it_is_in) {
+  run([] { EXPECT_EQ(weft::spawn(wait_for_two_things()).join(), 42); });
+}
+
+}  // namespace
+}  // namespace a_program

@@ -305,4 +305,8 @@ template <operation Op>
   return detail::operation_awaiter<Op>{std::move(op)};
 }
 
+namespace detail {
+using weft::operator co_await;  // found for the operations that live here, from wherever they are awaited
+}
+
 }  // namespace weft
