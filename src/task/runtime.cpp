@@ -8,6 +8,8 @@
 #include <weft/base/check.hpp>
 #include <weft/task/spawn.hpp>
 
+#include "task/overflow_report.hpp"
+
 namespace weft {
 
 runtime::runtime(runtime_options options)
@@ -17,7 +19,9 @@ runtime::runtime(runtime_options options)
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, detail::worker_priority::normal, "weft-blocking"},
       compute_{options.compute_carriers != 0 ? options.compute_carriers : sched::available_cores(),
-               detail::worker_priority::below_seats, "weft-compute"} {}
+               detail::worker_priority::below_seats, "weft-compute"} {
+  detail::report_overflows();
+}
 
 // Before the members go: a carrier may still be giving a stack back.
 runtime::~runtime() { shut_down(); }

@@ -1,14 +1,21 @@
 #include <weft/sched/scheduler.hpp>
+#include <weft/stack/overflow.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 namespace weft::detail {
 namespace {
 
+/// What an OS thread has that runs virtual threads.
+struct carrier_flow {
+  stack::context own;
+  stack::alternate_signal_stack signals;  // for the handler that finds the stack of a virtual thread used up
+};
+
 // The calling carrier's own flow. Never inlined: see current_runnable.
 [[gnu::noinline]] stack::context& this_carrier() noexcept {
-  static thread_local stack::context own;
+  static thread_local carrier_flow flow;
   asm volatile("" ::: "memory");
-  return own;
+  return flow.own;
 }
 
 }  // namespace

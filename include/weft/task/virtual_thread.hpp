@@ -23,6 +23,9 @@ class virtual_thread : public task_state {
   void park(time_point deadline) noexcept final;
   void yield() noexcept final;
 
+  /// Any thread.
+  [[nodiscard]] bool runs_on(const stack::slot& slot) const noexcept { return &slot == &slot_; }
+
  protected:
   virtual_thread(sched::scheduler* home, std::source_location site, stack::slot& slot) noexcept
       : task_state{task_kind::virtual_thread, home, site}, slot_{slot} {}
