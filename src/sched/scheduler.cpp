@@ -213,9 +213,4 @@ scheduler_statistics scheduler::statistics() const noexcept {
 
 void runnable::make_ready() noexcept { home_->schedule(*this); }
 
-void runnable::wait_until_notified() const noexcept {
-  // acquire: sees what the canceller wrote; pairs with notify
-  while (!(word_.load(std::memory_order_acquire) & notified_bit)) std::this_thread::yield();
-}
-
 }  // namespace weft::sched

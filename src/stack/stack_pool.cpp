@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <weft/base/check.hpp>
+#include <weft/base/thread_index.hpp>
 
 #include <stack/memory.hpp>
 #include <stack/reservation.hpp>
@@ -30,12 +31,12 @@ std::size_t usable_bytes(std::size_t wanted) noexcept {
 }  // namespace
 
 stack_pool::stack_pool(std::size_t stack_bytes, guard_method guard)
-    : stack_bytes_(usable_bytes(stack_bytes)), guard_(guard == guard_method::best ? memory::best_guard() : guard) {
-  stats_.guard = guard_;
-}
+    : stack_bytes_(usable_bytes(stack_bytes)),
+      guard_(guard == guard_method::best ? memory::best_guard() : guard),
+      magazines_(std::make_unique<std::array<magazine, magazine_count>>()) {}
 
 stack_pool::~stack_pool() {
-  WEFT_CHECK(stats_.in_use == 0, "a stack_pool was destroyed while stacks of its were in use: release them first");
+  WEFT_CHECK(stats().in_use == 0, "a stack_pool was destroyed while stacks of its were in use: release them first");
   for (auto& area : reservations_) {
     // relaxed: nobody else uses the pool any more
     const std::size_t carved = area->carved.load(std::memory_order_relaxed);
@@ -44,42 +45,96 @@ stack_pool::~stack_pool() {
 }
 
 result<slot*> stack_pool::allocate() {
-  slot* stack = take_released();
-  if (stack != nullptr) return stack;
+  if (auto* mine = magazine_here()) {
+    // relaxed, also below: the thread's own; stats() reads whatever number is there
+    auto count = mine->count.load(std::memory_order_relaxed);
+    if (count == 0) [[unlikely]] {
+      fill(*mine);
+      count = mine->count.load(std::memory_order_relaxed);
+    }
+    if (count != 0) [[likely]] {
+      mine->count.store(count - 1, std::memory_order_relaxed);
+      return mine->stacks[count - 1];
+    }
+  } else if (auto* stack = take_released()) {
+    return stack;
+  }
   auto carved = carve();
   if (!carved) {
     // Somebody may have released one meanwhile.
-    stack = take_released();
-    if (stack != nullptr) return stack;
-    return carved;
+    if (auto* stack = take_released()) return stack;
+  }
+  return carved;
+}
+
+void stack_pool::release(slot* stack) noexcept {
+  WEFT_CHECK(stack->pool_ == this, "a stack goes back to the pool that it came from");
+  sanitizer::released(*stack);
+  if (auto* mine = magazine_here()) {
+    // relaxed, also below: as in allocate()
+    auto count = mine->count.load(std::memory_order_relaxed);
+    if (count == magazine::capacity) [[unlikely]] {
+      empty(*mine, magazine::capacity / 2);
+      count = magazine::capacity / 2;
+    }
+    mine->stacks[count] = stack;
+    mine->count.store(count + 1, std::memory_order_relaxed);
+    return;
   }
   std::lock_guard lock{lock_};
-  stats_.most_in_use = std::max(stats_.most_in_use, ++stats_.in_use);
-  return carved;
+  stack->next = std::exchange(kept_, stack);
+  ++kept_count_;
+}
+
+stack_pool::magazine* stack_pool::magazine_here() noexcept {
+  auto index = base::thread_index();
+  return index < magazine_count ? &(*magazines_)[index] : nullptr;
+}
+
+/// Half of what fits, so that a thread that takes and gives by turns rarely needs the lock.
+void stack_pool::fill(magazine& mine) noexcept {
+  std::size_t count = 0;
+  std::lock_guard lock{lock_};
+  while (count < magazine::capacity / 2 && kept_ != nullptr) {
+    mine.stacks[count++] = std::exchange(kept_, kept_->next);
+    --kept_count_;
+  }
+  if (count == 0 && empty_ != nullptr) {
+    mine.stacks[count++] = std::exchange(empty_, empty_->next);
+    --empty_count_;
+  }
+  // The hottest was first in the list and is to be given out first.
+  std::reverse(mine.stacks.begin(), mine.stacks.begin() + static_cast<std::ptrdiff_t>(count));
+  mine.count.store(count, std::memory_order_relaxed);  // relaxed: as in allocate()
+}
+
+/// Gives all but the `leave` hottest to everybody.
+void stack_pool::empty(magazine& mine, std::size_t leave) noexcept {
+  auto count = mine.count.load(std::memory_order_relaxed);  // relaxed, also below: as in allocate()
+  if (count <= leave) return;
+  auto given = count - leave;
+  for (std::size_t i = 1; i < given; ++i) mine.stacks[i]->next = mine.stacks[i - 1];
+  {
+    std::lock_guard lock{lock_};
+    mine.stacks[0]->next = kept_;
+    kept_ = mine.stacks[given - 1];
+    kept_count_ += given;
+  }
+  std::copy(mine.stacks.begin() + static_cast<std::ptrdiff_t>(given),
+            mine.stacks.begin() + static_cast<std::ptrdiff_t>(count), mine.stacks.begin());
+  mine.count.store(leave, std::memory_order_relaxed);
 }
 
 slot* stack_pool::take_released() noexcept {
   std::lock_guard lock{lock_};
   slot*& list = kept_ != nullptr ? kept_ : empty_;
   if (list == nullptr) return nullptr;
-  --(kept_ != nullptr ? stats_.kept : stats_.empty);
-  slot* stack = std::exchange(list, list->next);
-  stack->next = nullptr;
-  stats_.most_in_use = std::max(stats_.most_in_use, ++stats_.in_use);
-  return stack;
-}
-
-void stack_pool::release(slot* stack) noexcept {
-  WEFT_CHECK(stack->pool_ == this, "a stack goes back to the pool that it came from");
-  sanitizer::released(*stack);
-  std::lock_guard lock{lock_};
-  stack->next = kept_;
-  kept_ = stack;
-  ++stats_.kept;
-  --stats_.in_use;
+  --(kept_ != nullptr ? kept_count_ : empty_count_);
+  return std::exchange(list, list->next);
 }
 
 std::size_t stack_pool::trim(std::size_t keep) noexcept {
+  if (auto* mine = magazine_here()) empty(*mine, 0);
   slot* idle = nullptr;
   {
     std::lock_guard lock{lock_};
@@ -87,7 +142,7 @@ std::size_t stack_pool::trim(std::size_t keep) noexcept {
     std::size_t kept = 0;
     for (; kept < keep && *link != nullptr; ++kept) link = &(*link)->next;
     idle = std::exchange(*link, nullptr);
-    stats_.kept = kept;
+    kept_count_ = kept;
   }
   // In nobody's list now, so the kernel is called without the lock.
   std::size_t emptied = 0;
@@ -101,7 +156,7 @@ std::size_t stack_pool::trim(std::size_t keep) noexcept {
   std::lock_guard lock{lock_};
   last->next = empty_;
   empty_ = idle;
-  stats_.empty += emptied;
+  empty_count_ += emptied;
   return emptied;
 }
 
@@ -123,6 +178,8 @@ result<slot*> stack_pool::carve() {
   // release: publishes the descriptor; pairs with the acquire in the fault handler
   area.carved.store(index + 1, std::memory_order_release);
   sanitizer::carved(*stack);
+  std::lock_guard count_lock{lock_};
+  ++made_;
   return stack;
 }
 
@@ -141,7 +198,7 @@ std::error_code stack_pool::reserve() try {
     }
     reservations_.push_back(std::move(area));
     std::lock_guard lock{lock_};
-    stats_.reserved_bytes += count * stride_bytes;
+    reserved_bytes_ += count * stride_bytes;
     return {};
   }
   return {refusal, std::system_category()};
@@ -157,8 +214,18 @@ std::string stack_pool::explain(std::error_code error) const {
 }
 
 stack_pool::statistics stack_pool::stats() const {
+  statistics now;
+  now.guard = guard_;
+  // relaxed: exact when nobody allocates or releases meanwhile, whoever then asks is ordered after those who did
+  for (const auto& each : *magazines_) now.kept += each.count.load(std::memory_order_relaxed);
   std::lock_guard lock{lock_};
-  return stats_;
+  now.kept += kept_count_;
+  now.empty = empty_count_;
+  now.made = made_;
+  now.reserved_bytes = reserved_bytes_;
+  auto idle = now.kept + now.empty;
+  now.in_use = made_ > idle ? made_ - idle : 0;
+  return now;
 }
 
 }  // namespace weft::stack

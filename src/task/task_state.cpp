@@ -87,6 +87,7 @@ bool task_state::arm_end(sched::wait_node& node) noexcept {
 }
 
 void task_state::disarm_end(sched::wait_node& node) noexcept {
+  if (node.ended_the_wait()) return;  // taken out by end()
   std::lock_guard guard{end_lock_};
   if (node.is_linked()) base::intrusive_list<sched::wait_node>::remove(node);
 }
@@ -101,19 +102,24 @@ bool task_state::observe_end(end_observer& observer) noexcept {
 
 void task_state::end() noexcept {
   leave_own_code();
-  base::intrusive_list<sched::wait_node> waiters;
   end_observer* observer = nullptr;
+  base::intrusive_list<sched::wait_node> told_after_observer;
   {
     std::lock_guard guard{end_lock_};
     // release: publishes the result; pairs with has_ended()
     ended_.store(true, std::memory_order_release);
     observer = observer_;
     while (auto* node = end_waiters_.pop_front()) {
-      if (node->claim()) waiters.push_back(*node);
+      if (!observer) {
+        // Under the lock: a waiter whose wait this ends does not take it to disarm, and any other waits for it.
+        node->claim_and_notify();
+      } else if (node->claim()) {
+        told_after_observer.push_back(*node);
+      }
     }
   }
   if (observer) observer->on_end(*this, thrown());
-  while (auto* node = waiters.pop_front()) node->notify();
+  while (auto* node = told_after_observer.pop_front()) node->notify();
   release();
 }
 

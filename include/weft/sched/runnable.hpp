@@ -20,24 +20,28 @@ enum class cancellable : bool { no, yes };
 
 // Something to resume, and the one word that every wait in weft goes through.
 //
-// A wait has an epoch; the word holds the epoch of the present (or last) wait and five bits:
+// A wait has an epoch; the word holds the epoch of the present (or last) wait, why it ended, and four bits:
 //
 //   claimed   somebody, and nobody else, decides how this wait ends: a waker, a timer or a canceller
 //   notified  the decision is delivered; the task may go on
 //   parked    the task's state is saved; whoever sets `notified` must schedule it
 //   shielded  a cancel request does not claim this wait
-//   cancel    a request to cancel was made; stays for the task's life
 //
 //   between waits                      claimed | notified (so nobody can claim)
 //   begin():   next epoch, all clear   owner. From here on wakers find the task through the objects it waits on
 //   claim():   + claimed               any one thread, if the epoch still is the waiter's and nobody was first
-//   notify():  + notified              that thread, after it delivered. If `parked` was set it schedules the task;
+//   notify():  + notified, reason      that thread, after it delivered. If `parked` was set it schedules the task;
 //                                      otherwise the task finds `notified` when it tries to park, and goes on
+//   claim_and_notify()                 both at once, where there is nothing to deliver
 //   commit_park(): + parked            owner, its state saved. If `notified` was set it does not park
 //
 // Why nothing is lost: claim() succeeds once per epoch, and of notify() and commit_park(), both read-modify-writes of
 // one location, the later sees the earlier. Why the word may be touched by a waker late: the epoch is checked in the
 // same exchange that claims, and the word lives in the task, which outlives everyone who holds a reference or a node.
+//
+// A request to cancel is a flag of its own, set for the task's life. Canceller and owner both store, then look: the one
+// sets the flag and looks at the word for a wait to end, the other begins a wait and looks at the flag. Both in one
+// order (seq_cst), so that at least one of them sees the other.
 
 /// Something that the scheduler can resume, or an OS thread that can be woken.
 /// Thread: as each member says.
@@ -63,16 +67,19 @@ class runnable {
 
   /// Owner: starts a wait. Returns false, and starts none, when the wait is cancellable and a cancel was requested.
   [[nodiscard]] bool begin_wait(cancellable how) noexcept {
-    // acquire: a task that finds the request sees what was done before it; pairs with request_cancel. Between waits
-    // only the owner changes anything but `cancel`.
-    auto seen = word_.load(std::memory_order_acquire);
-    auto next = next_epoch - (seen & own_bits) + (how == cancellable::no ? shielded_bit : 0);
-    if (how == cancellable::yes && (seen & cancel_bit)) return false;
-    // release: whoever ends this wait writes its reason after the owner has read that of the wait before; pairs with
-    // claim(). A waker has that from the lock of the object it found the waiter in as well, a canceller only from here.
-    // acquire: as above.
-    seen = word_.fetch_add(next, std::memory_order_acq_rel);
-    if (how == cancellable::yes && (seen & cancel_bit)) {
+    // relaxed: between waits only the owner changes the word
+    auto next = (word_.load(std::memory_order_relaxed) & epoch_mask) + next_epoch;
+    if (how == cancellable::no) {
+      // release: a claimer comes after all that the waiter did before it began; pairs with claim()
+      word_.store(next | shielded_bit, std::memory_order_release);
+      return true;
+    }
+    if (cancel_was_requested()) return false;
+    // seq_cst: with the look that follows, see above; an exchange, since of all sequentially consistent stores it is
+    // the cheapest. Its release as above.
+    word_.exchange(next, std::memory_order_seq_cst);
+    // seq_cst: as above; its acquire as in cancel_was_requested()
+    if (cancel_.load(std::memory_order_seq_cst)) {
       end_wait_unstarted();
       return false;
     }
@@ -100,11 +107,24 @@ class runnable {
 
   /// Whoever claimed: delivers `reason` and lets the task go on. The waiter's frame may be gone on return.
   void notify(std::int32_t reason) noexcept {
-    reason_ = reason;
-    // release: publishes the reason and what was delivered, pairs with commit_park and with wait_decided;
-    // acquire: sees the state saved before `parked`, for make_ready
-    auto before = word_.fetch_or(notified_bit, std::memory_order_acq_rel);
+    // release: publishes what was delivered, pairs with commit_park; acquire: sees the state saved before `parked`, for
+    // make_ready
+    auto before = word_.fetch_or(bits_of(reason) | notified_bit, std::memory_order_acq_rel);
     if (before & parked_bit) make_ready();
+  }
+
+  /// claim() and notify() at once, for wakers that deliver nothing but the reason. The waiter's frame may be gone when
+  /// it returns true.
+  bool claim_and_notify(std::uint64_t epoch, std::int32_t reason) noexcept {
+    // relaxed: only a starting value for the exchange below
+    auto seen = word_.load(std::memory_order_relaxed);
+    do {
+      if (seen >> epoch_shift != epoch || (seen & claimed_bit)) return false;
+      // acq_rel: as in claim() and notify()
+    } while (!word_.compare_exchange_weak(seen, seen | claimed_bit | notified_bit | bits_of(reason),
+                                          std::memory_order_acq_rel, std::memory_order_relaxed));
+    if (seen & parked_bit) make_ready();
+    return true;
   }
 
   /// Owner, state saved: true when the task is parked, and then may be running elsewhere already; false when it was
@@ -127,25 +147,31 @@ class runnable {
 
   /// Owner, after claim_own(): the wait is over and nobody will notify it.
   void end_wait_claimed() noexcept {
-    // relaxed: nobody but the owner acts on `notified` once the wait is claimed
-    word_.fetch_or(notified_bit, std::memory_order_relaxed);
+    // relaxed, and no read-modify-write: once the wait is claimed, nobody but the owner changes the word
+    word_.store(word_.load(std::memory_order_relaxed) | notified_bit, std::memory_order_relaxed);
   }
 
   /// Owner: why the last wait ended.
-  [[nodiscard]] std::int32_t reason() const noexcept { return reason_; }
+  [[nodiscard]] std::int32_t reason() const noexcept {
+    // relaxed: commit_park() acquired it, or the owner wrote it
+    return static_cast<std::int32_t>((word_.load(std::memory_order_relaxed) & reason_mask) >> reason_shift) -
+           reason_offset;
+  }
 
   /// Any thread that keeps the task alive: asks it to stop. Ends its present wait unless that is shielded.
   void request_cancel() noexcept {
-    // acq_rel: what was done before the request is seen by the task that finds it
-    auto seen = word_.fetch_or(cancel_bit, std::memory_order_acq_rel);
+    // seq_cst: before the look that follows, see above. Its release: what was done before the request is seen by the
+    // task that finds it.
+    cancel_.store(true, std::memory_order_seq_cst);
+    auto seen = word_.load(std::memory_order_seq_cst);  // seq_cst: see above
     if (seen & (claimed_bit | shielded_bit)) return;
-    if (claim(seen >> epoch_shift)) notify(static_cast<std::int32_t>(wake_reason::cancelled));
+    claim_and_notify(seen >> epoch_shift, static_cast<std::int32_t>(wake_reason::cancelled));
   }
 
   /// Any thread: a cancel was requested.
   [[nodiscard]] bool cancel_was_requested() const noexcept {
-    // acquire: pairs with request_cancel
-    return word_.load(std::memory_order_acquire) & cancel_bit;
+    // acquire: sees what was done before the request; pairs with request_cancel
+    return cancel_.load(std::memory_order_acquire);
   }
 
   /// Any thread: the task was seen parked in a wait that nobody has decided. True may be stale at once, unless the
@@ -168,28 +194,27 @@ class runnable {
   friend class run_queue;
   friend class seat;
 
-  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8, cancel_bit = 16;
-  static constexpr std::uint64_t own_bits = parked_bit | claimed_bit | notified_bit | shielded_bit;
-  static constexpr int epoch_shift = 8;
-  static constexpr std::uint64_t next_epoch = 1u << epoch_shift;
+  // The word: epoch (32 bits) | reason (24) | bits (8). An epoch comes again after four thousand million waits of one
+  // task: a claimer holds the object's lock, or has looked an instant ago, so that it cannot meet the same one twice.
+  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8;
+  static constexpr int reason_shift = 8, epoch_shift = 32;
+  static constexpr std::int32_t reason_offset = 2;  // the least reason is -2, and is stored as 0
+  static constexpr std::uint64_t next_epoch = std::uint64_t{1} << epoch_shift, epoch_mask = ~(next_epoch - 1);
+  static constexpr std::uint64_t reason_mask = (next_epoch - 1) & ~std::uint64_t{0xff};
 
-  void end_wait_unstarted() noexcept {
-    // relaxed: the wait was not registered with anybody; a canceller that claimed it meanwhile only has to be
-    // allowed to finish
-    if (claim_own()) {
-      word_.fetch_or(notified_bit, std::memory_order_relaxed);
-    } else {
-      wait_until_notified();
-    }
+  [[nodiscard]] static std::uint64_t bits_of(std::int32_t reason) noexcept {
+    return static_cast<std::uint64_t>(reason + reason_offset) << reason_shift;
   }
 
-  /// Owner: spins until the canceller between its claim and its notify is done: a few instructions.
-  void wait_until_notified() const noexcept;
+  void end_wait_unstarted() noexcept {
+    // Nobody but a canceller knows of the wait. If one was first, it did all in one step.
+    if (claim_own()) end_wait_claimed();
+  }
 
   std::atomic<std::uint64_t> word_{claimed_bit | notified_bit};
   scheduler* home_ = nullptr;
   runnable* next_ = nullptr;  // in the global queue
-  std::int32_t reason_ = 0;
+  std::atomic<bool> cancel_{false};
   // How many more short runs in a row it owes before it may run on a seat again; 0: it may. Written by the carrier that
   // runs it, or by the watch while it decides about that carrier's seat.
   std::uint8_t beside_ = 0;
@@ -211,6 +236,12 @@ struct wait_node : base::list_hook {
     claimed = true;
     return true;
   }
+
+  /// claim() and notify() at once, where nothing is delivered. After true the node is gone; `claimed` stays as it was.
+  bool claim_and_notify() noexcept { return task->claim_and_notify(epoch, case_index); }
+
+  /// The waiter, once its wait is over: whether this node's case ended it.
+  [[nodiscard]] bool ended_the_wait() const noexcept { return task->reason() == case_index; }
 
   /// After claim() and delivery, best after the object's lock was let go. The node is gone on return.
   void notify() noexcept { task->notify(case_index); }

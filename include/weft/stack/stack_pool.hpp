@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -62,7 +64,9 @@ enum class guard_method {
 /// A guard is 16 KiB, so that a frame of up to that size cannot step over it; programs with larger frames are compiled
 /// with -fstack-clash-protection. The tops of neighbouring stacks differ by a cache line, up to 960 bytes in all:
 /// were they all equal in their lower bits, the hot ends of many stacks would fall into the same few sets of the
-/// caches. Thread: any, for every member but the destructor. Lifetime: every slot is released first; the destructor
+/// caches. The first 64 OS threads that use a pool keep up to 32 released stacks each to themselves, so that most stacks
+/// come and go without a lock.
+/// Thread: any, for every member but the destructor. Lifetime: every slot is released first; the destructor
 /// checks.
 class stack_pool {
  public:
@@ -84,7 +88,8 @@ class stack_pool {
   void release(slot* stack) noexcept;
 
   /// Gives the memory of released stacks back to the kernel, except that of the `keep` stacks released last. They can
-  /// still be allocated, others meanwhile too. Returns how many stacks it emptied.
+  /// still be allocated, others meanwhile too. Does not reach what other OS threads keep to themselves. Returns how many
+  /// stacks it emptied.
   std::size_t trim(std::size_t keep = 0) noexcept;
 
   /// Why allocate() failed with `error`, in a sentence or two that name the limit and how to raise it.
@@ -94,7 +99,7 @@ class stack_pool {
     std::size_t in_use = 0;          ///< allocated and not released
     std::size_t kept = 0;            ///< released, memory kept
     std::size_t empty = 0;           ///< released and trimmed
-    std::size_t most_in_use = 0;     ///< the highest that in_use was
+    std::size_t made = 0;            ///< all there are: the most that were needed at once
     std::size_t reserved_bytes = 0;  ///< address space, not memory
     guard_method guard = guard_method::best;
   };
@@ -104,19 +109,31 @@ class stack_pool {
   [[nodiscard]] std::size_t stack_bytes() const noexcept { return stack_bytes_; }
 
  private:
+  /// What one OS thread keeps to itself, the one released last at the end. Only that thread touches `stacks`.
+  struct alignas(64) magazine {
+    static constexpr std::size_t capacity = 32;
+    std::atomic<std::size_t> count{0};  // written by its thread, read by stats()
+    std::array<slot*, capacity> stacks;
+  };
+  static constexpr std::size_t magazine_count = 64;
+
+  [[nodiscard]] magazine* magazine_here() noexcept;
+  void fill(magazine& mine) noexcept;
+  void empty(magazine& mine, std::size_t leave) noexcept;
   [[nodiscard]] slot* take_released() noexcept;
   [[nodiscard]] result<slot*> carve();
   [[nodiscard]] std::error_code reserve();
 
   const std::size_t stack_bytes_;
   const guard_method guard_;
+  const std::unique_ptr<std::array<magazine, magazine_count>> magazines_;
 
   mutable base::spin_lock lock_;  // guards the following
   slot* kept_ = nullptr;          // linked through slot::next, the one released last first
   slot* empty_ = nullptr;         // likewise
-  statistics stats_;
+  std::size_t kept_count_ = 0, empty_count_ = 0, made_ = 0, reserved_bytes_ = 0;
 
-  std::mutex growth_;  // guards the following; held across calls of the kernel, and never together with lock_
+  std::mutex growth_;  // guards the following; held across calls of the kernel, and taken before lock_
   std::vector<std::unique_ptr<reservation>> reservations_;
 };
 

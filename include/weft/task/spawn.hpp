@@ -202,7 +202,7 @@ template <class F>
 join_handle<detail::spawned_t<F>> spawn(const spawn_options& options, F&& f,
                                         std::source_location site = std::source_location::current()) {
   auto started = detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f));
-  started.task->add_reference();
+  started.task->give_handle();
   started.task->home()->schedule_last(*started.task);
   return join_handle<detail::spawned_t<F>>{started};
 }
@@ -218,7 +218,7 @@ template <class F>
 detail::spawned_t<F> run_in(runtime& home, const spawn_options& options, F&& f,
                             std::source_location site = std::source_location::current()) {
   auto started = detail::make_task(home, options, site, std::forward<F>(f));
-  started.task->add_reference();
+  started.task->give_handle();
   home.schedule_last(*started.task);
   return join_handle<detail::spawned_t<F>>{started}.join();
 }

@@ -69,12 +69,15 @@ class task_state : public sched::runnable, public base::list_hook {
   /// Lets others run. Tasks with a stack; OS threads, which need not, only count anew.
   void give_way() noexcept;
 
-  /// References: the running task has one, each handle another. Any thread.
-  void add_reference() noexcept {
-    // relaxed: whoever adds one has one
-    references_.fetch_add(1, std::memory_order_relaxed);
+  /// References: the running task has one, its handle another. Before the task is scheduled: it has a handle.
+  void give_handle() noexcept {
+    // relaxed: published by scheduling the task
+    references_.store(2, std::memory_order_relaxed);
   }
+  /// Any thread that has a reference.
   void release() noexcept {
+    // acquire: the last holder comes after all others. It alone can change the count: no need to.
+    if (references_.load(std::memory_order_acquire) == 1) return destroy();
     // release: this holder is done with the task; acquire, for the last: so is everybody else
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
