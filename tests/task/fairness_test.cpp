@@ -215,7 +215,7 @@ template <class F>
   detail::started<void> started{};
   std::thread outside{[&] {
     started = detail::make_task(home, {}, std::source_location::current(), std::move(f));
-    started.task->add_reference();
+    started.task->give_handle();
     home.schedule_last(*started.task);
   }};
   outside.join();
