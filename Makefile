@@ -4,6 +4,7 @@
 MODEL ?= virtual
 PORT ?= 8080
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ROUNDS ?= 5
 CTEST_ARGS ?=
 
 # ccache where it is installed. Looked up when a recipe runs: the recipe before may have installed it.
@@ -11,7 +12,7 @@ ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LA
 sources = git ls-files --cached --others --exclude-standard
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench asan tsan debug format format-check tidy clean screenshot \
+.PHONY: help run build test bench bench-readme asan tsan debug format format-check tidy clean screenshot \
   dependencies dependencies-test dependencies-sanitizers \
   dependencies-lint dependencies-benchmarks
 
@@ -48,10 +49,13 @@ tsan: dependencies-sanitizers ## The tests under ThreadSanitizer
 	$(call build,tsan)
 	$(call ctest,tsan)
 
-bench: dependencies-benchmarks ## Build and run the benchmarks; BENCH=regex for some, BENCH_ARGS for Google Benchmark
+bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or regex for less, ROUNDS=5
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
 	$(call build,release,--target benchmarks)
-	@scripts/run-benchmarks build/release "$(BENCH)" $(BENCH_ARGS)
+	@bench/run.py --build build/release --rounds $(ROUNDS) $(BENCH_ARGS) "$(ONLY)"
+
+bench-readme: ## Write what `make bench` measured last into the README
+	@bench/run.py --readme
 
 screenshot: dependencies-test ## Make the README's picture of the gallery's page anew
 	$(call configure,release)
@@ -80,7 +84,7 @@ help: ## Show this
 	echo "$${bold}weft$${plain}: virtual threads, coroutines, an event loop and CPU parallelism for C++ backends"; \
 	awk -v bold="$$bold" -v blue="$$blue" -v plain="$$plain" -F ':.*## ' \
 	  '/^## / { printf "\n%s%s%s\n", bold, substr($$0, 4), plain } \
-	   /^[a-z-]+:.*## / { printf "  %smake %-13s%s%s\n", blue, $$1, plain, $$2 }' $(MAKEFILE_LIST); \
+	   /^[a-z-]+:.*## / { printf "  %smake %-14s%s%s\n", blue, $$1, plain, $$2 }' $(MAKEFILE_LIST); \
 	echo; echo "Variables: MODEL=$(MODEL) PORT=$(PORT) JOBS=$(JOBS) CTEST_ARGS='-R name'"
 
 # How the steps are done

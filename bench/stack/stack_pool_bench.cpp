@@ -22,7 +22,7 @@ BENCHMARK(allocate_and_release);
 void new_stack(benchmark::State& state, stack::guard_method guard, bool touch) {
   constexpr std::size_t batch = 10'000;
   std::vector<stack::slot*> stacks(batch);
-  for (auto _ : state) {
+  while (state.KeepRunningBatch(batch)) {
     auto pool = std::make_unique<stack::stack_pool>(stack_bytes, guard);
     for (auto& stack : stacks) {
       stack = pool->allocate().value();
@@ -33,8 +33,6 @@ void new_stack(benchmark::State& state, stack::guard_method guard, bool touch) {
     pool.reset();
     state.ResumeTiming();
   }
-  state.counters["each"] = benchmark::Counter(static_cast<double>(state.iterations() * batch),
-                                              benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK_CAPTURE(new_stack, best_guard, stack::guard_method::best, false);
 BENCHMARK_CAPTURE(new_stack, best_guard_touched, stack::guard_method::best, true);

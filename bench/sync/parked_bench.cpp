@@ -46,13 +46,13 @@ weft::task<> wait(waiting_room& room) {
 
 void spawn_coroutine_waiter(weft::scope& all, waiting_room& room) { all.spawn(wait(room)); }
 
-struct parked {
+struct measured_crowd {
   double bytes_each;
   double seconds_to_wake_and_join;
 };
 
-[[nodiscard]] parked measure_parked(void (*spawn_one)(weft::scope&, waiting_room&)) {
-  parked measured{};
+[[nodiscard]] measured_crowd measure_parked(void (*spawn_one)(weft::scope&, waiting_room&)) {
+  measured_crowd measured{};
   weft::run({.seats = 2}, [&] {
     waiting_room room;
     weft::scope all;
@@ -68,31 +68,20 @@ struct parked {
   return measured;
 }
 
-void measure_bytes(benchmark::State& state, const std::string& name, void (*spawn_one)(weft::scope&, waiting_room&)) {
+void measure(benchmark::State& state, const std::string& kind, void (*spawn_one)(weft::scope&, waiting_room&)) {
   for (auto _ : state) {
     const auto measured = measure_parked(spawn_one);
     state.SetIterationTime(measured.seconds_to_wake_and_join);
-    report(state, name, measured.bytes_each);
+    report(state, kind + "parked_bytes", measured.bytes_each);
+    report(state, kind + "wake_join", measured.seconds_to_wake_and_join * 1e9 / static_cast<double>(crowd));
   }
 }
 
-void parked_bytes(benchmark::State& state) { measure_bytes(state, "parked_bytes", spawn_waiter); }
-BENCHMARK(parked_bytes)->UseManualTime()->Iterations(1);
+void parked(benchmark::State& state) { measure(state, "", spawn_waiter); }
+BENCHMARK(parked)->UseManualTime()->Iterations(1);
 
-void coroutine_parked_bytes(benchmark::State& state) {
-  measure_bytes(state, "coroutine_parked_bytes", spawn_coroutine_waiter);
-}
-BENCHMARK(coroutine_parked_bytes)->UseManualTime()->Iterations(1);
-
-void measure_wake_join(benchmark::State& state, void (*spawn_one)(weft::scope&, waiting_room&)) {
-  while (state.KeepRunningBatch(crowd)) state.SetIterationTime(measure_parked(spawn_one).seconds_to_wake_and_join);
-}
-
-void wake_join(benchmark::State& state) { measure_wake_join(state, spawn_waiter); }
-BENCHMARK(wake_join)->UseManualTime()->Iterations(crowd);
-
-void coroutine_wake_join(benchmark::State& state) { measure_wake_join(state, spawn_coroutine_waiter); }
-BENCHMARK(coroutine_wake_join)->UseManualTime()->Iterations(crowd);
+void coroutine_parked(benchmark::State& state) { measure(state, "coroutine_", spawn_coroutine_waiter); }
+BENCHMARK(coroutine_parked)->UseManualTime()->Iterations(1);
 
 }  // namespace
 }  // namespace weft_bench

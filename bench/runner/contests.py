@@ -1,0 +1,164 @@
+"""Who measures what beside whom: a contest is measured in turns by weft and its peers, and gives some figures."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List
+
+from . import programs, servers, uploads
+from .programs import failed
+
+BENCHMARKS_OF_WEFT = {
+    "yield_1000": "task/task_yield_bench",
+    "coroutine_yield_1000": "task/task_yield_bench",
+    "switch": "stack/stack_switch_bench",
+    "spawn_join_batch": "task/task_spawn_bench",
+    "coroutine_spawn_join_batch": "task/task_spawn_bench",
+    "spawn_join_one": "task/task_spawn_bench",
+    "coroutine_spawn_join_one": "task/task_spawn_bench",
+    "parked": "sync/sync_parked_bench",
+    "coroutine_parked": "sync/sync_parked_bench",
+    "sleepers": "task/task_sleepers_bench",
+    "coroutine_sleepers": "task/task_sleepers_bench",
+    "skynet_1m_ms": "sync/sync_skynet_bench",
+    "coroutine_skynet_1m_ms": "sync/sync_skynet_bench",
+}
+# What a contest gives where that is not the one figure of its own name.
+FIGURES_OF = {
+    "parked": ["parked_bytes", "wake_join"],
+    "coroutine_parked": ["coroutine_parked_bytes", "coroutine_wake_join"],
+    "sleepers": ["sleepers_p99_ms", "sleepers_wall_s"],
+    "coroutine_sleepers": ["coroutine_sleepers_p99_ms", "coroutine_sleepers_wall_s"],
+}
+# Peers that have virtual threads are measured beside weft's; Tokio's tasks are coroutines, and measured beside both.
+PEERS_OF = {
+    "yield_1000": ["go", "tokio", "boost_fiber"],
+    "switch": ["boost_context"],
+    "spawn_join_batch": ["go", "tokio", "boost_fiber"],
+    "spawn_join_one": ["go", "tokio", "boost_fiber", "std_thread"],
+    "parked": ["go", "tokio", "boost_fiber"],
+    "sleepers": ["go", "tokio"],
+    "skynet_1m_ms": ["go", "tokio"],
+}
+MEASURES_IN_CPP = ["boost_fiber", "boost_context", "std_thread"]
+DEBIAN = {"boost_fiber": "libboost-fiber1.81-dev", "boost_context": "libboost-context1.81-dev"}
+REACTORS = {"hello": None, "hello_epoll": {"WEFT_REACTOR": "epoll"}}
+
+
+@dataclass
+class contest:
+    name: str
+    figures: List[str]
+    contestants: Dict[str, Callable[[], Dict[str, float]]] = field(default_factory=dict)
+    most_rounds: int = 1000
+
+    def names(self):
+        return [self.name, *self.figures]
+
+
+class peers:
+    """Builds each peer the first time that one of its measurements is wanted, and knows which could not be had."""
+
+    def __init__(self, source, build):
+        self.source, self.build, self.folder = source, build, build.parent / "bench" / "peers"
+        self.programs, self.left_out = {}, {}
+
+    def program(self, peer):
+        if peer in self.left_out:
+            raise failed(self.left_out[peer])
+        if peer not in self.programs:
+            try:
+                self.programs[peer] = self._make(peer)
+            except failed as why:
+                self.left_out[peer] = str(why)
+                raise
+        return self.programs[peer]
+
+    def _make(self, peer):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if peer == "go":
+            return programs.build_go(self.source / "bench" / "peers", self.folder)
+        if peer == "tokio":
+            return programs.build_tokio(self.source / "bench" / "peers", self.folder)
+        built = self.build / "bench" / f"peer_{peer}"
+        if not built.is_file():
+            raise failed(f"{peer} is not installed ({DEBIAN.get(peer, peer)})")
+        return built
+
+    def measure(self, peer, benchmark):
+        program = self.program(peer)
+        if peer in MEASURES_IN_CPP:
+            return programs.google_benchmark(program, benchmark)
+        return programs.peer_program(program, benchmark)
+
+
+def task_contests(build, others):
+    for name, program in BENCHMARKS_OF_WEFT.items():
+        path = build / "bench" / program
+        made = contest(name, FIGURES_OF.get(name, [name]))
+        made.contestants["weft"] = lambda path=path, name=name: programs.google_benchmark(path, name)
+        beside = PEERS_OF.get(name) or [peer for peer in PEERS_OF.get(name.replace("coroutine_", ""), [])
+                                        if peer == "tokio"]
+        for peer in beside:
+            made.contestants[peer] = lambda peer=peer, name=name: others.measure(peer, name)
+        yield made
+
+
+def server_contests(build, others):
+    mixed = contest("mixed_inline", ["mixed_inline_p99_ms", "mixed_inline_waits", "mixed_inline_burns"])
+    server = build / "bench" / "http" / "mixed_server"
+    rounds = []  # found out once, so that everybody computes the same
+
+    def burns():
+        if not rounds:
+            rounds.append(servers.rounds_of_20_ms(server))
+        return rounds[0]
+
+    mixed.contestants["weft"] = lambda: servers.mixed_inline([server, burns()])
+    for peer in "go", "tokio":
+        mixed.contestants[peer] = lambda peer=peer: servers.mixed_inline(
+            [others.program(peer), "serve-mixed", burns()])
+    yield mixed
+
+    hello_server = build / "examples" / "hello_server" / "hello_server"
+    gallery = build / "examples" / "gallery" / "gallery"
+    names = [*REACTORS, "gallery_hello"]
+    hello = contest("hello", [f"{name}_{connections}" for name in names for connections in (64, 1000)])
+    hello.most_rounds = 3
+
+    def all_of_weft():
+        found = servers.gallery_hello(gallery)
+        for name, environment in REACTORS.items():
+            found.update(servers.hello([hello_server, "127.0.0.1:0"], name, environment=environment))
+        return found
+
+    hello.contestants["weft"] = all_of_weft
+    hello.contestants["go"] = lambda: servers.hello([others.program("go"), "serve-hello"], *names)
+    yield hello
+
+    listing = contest("list_under_uploads", ["list_under_uploads_p99_ms", "list_under_uploads_rate"])
+    listing.most_rounds = 1
+    photo = others.folder.parent / "photo.jpg"
+    listing.contestants["weft"] = lambda: uploads.list_under_uploads(build, "virtual", photo)
+    listing.contestants["thread_pool"] = lambda: uploads.list_under_uploads(build, "pool", photo)
+    yield listing
+
+
+def other_contests(build):
+    """Every other benchmark that there is: without a target and without a peer, one short round."""
+    for program in sorted((build / "bench").glob("*/*_bench")):
+        for name in programs.list_google_benchmarks(program):
+            if name not in BENCHMARKS_OF_WEFT:
+                yield contest(name, [name], {"weft": lambda program=program, name=name: programs.google_benchmark(
+                    program, name, "--benchmark_min_time=0.1")}, most_rounds=1)
+
+
+def all_contests(source, build):
+    """(the contests, the peers)"""
+    others = peers(source, build)
+    return [*task_contests(build, others), *server_contests(build, others), *other_contests(build)], others
+
+
+def choose(contests, only):
+    """The contest of that name, or with a figure of that name; else all that the regular expression matches."""
+    exact = [each for each in contests if only in each.names()]
+    return exact or [each for each in contests if any(re.search(only, name) for name in each.names())]
