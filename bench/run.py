@@ -42,7 +42,8 @@ class progress:
 
 
 def measure(chosen, rounds, shown, left_out):
-    """(results, what failed). Everybody has a turn in every round; whoever fails is asked no more."""
+    """(results, what failed). Everybody has a turn in every round, each round begins with another, and whoever fails is
+    asked no more."""
     results, failures = [], {}
     for contest in chosen:
         shown.contest(contest.name)
@@ -50,11 +51,13 @@ def measure(chosen, rounds, shown, left_out):
         asked = dict(contest.contestants)
         wanted = min(rounds, contest.most_rounds)
         for number in range(wanted):
-            for who in list(asked):
+            order = list(asked)
+            first = number % len(contest.contestants)
+            for who in order[first:] + order[:first]:
                 shown.step(number + 1, wanted, who)
                 try:
                     found = asked[who]()
-                except failed as why:
+                except (failed, OSError) as why:
                     del asked[who]
                     if who not in left_out:
                         failures[f"{contest.name}, {who}"] = str(why)
@@ -108,4 +111,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -17,6 +17,7 @@ BENCHMARKS_OF_WEFT = {
     "coroutine_spawn_join_one": "task/task_spawn_bench",
     "parked": "sync/sync_parked_bench",
     "coroutine_parked": "sync/sync_parked_bench",
+    "coroutine_parked_10m": "sync/sync_parked_bench",
     "sleepers": "task/task_sleepers_bench",
     "coroutine_sleepers": "task/task_sleepers_bench",
     "skynet_1m_ms": "sync/sync_skynet_bench",
@@ -26,6 +27,7 @@ BENCHMARKS_OF_WEFT = {
 FIGURES_OF = {
     "parked": ["parked_bytes", "wake_join"],
     "coroutine_parked": ["coroutine_parked_bytes", "coroutine_wake_join"],
+    "coroutine_parked_10m": ["coroutine_parked_10m_bytes"],
     "sleepers": ["sleepers_p99_ms", "sleepers_wall_s"],
     "coroutine_sleepers": ["coroutine_sleepers_p99_ms", "coroutine_sleepers_wall_s"],
 }
@@ -39,6 +41,8 @@ PEERS_OF = {
     "sleepers": ["go", "tokio"],
     "skynet_1m_ms": ["go", "tokio"],
 }
+# What takes long, or hardly differs from one round to the next.
+MOST_ROUNDS = {"parked": 3, "coroutine_parked": 3, "coroutine_parked_10m": 1}
 MEASURES_IN_CPP = ["boost_fiber", "boost_context", "std_thread"]
 DEBIAN = {"boost_fiber": "libboost-fiber1.81-dev", "boost_context": "libboost-context1.81-dev"}
 REACTORS = {"hello": None, "hello_epoll": {"WEFT_REACTOR": "epoll"}}
@@ -94,7 +98,7 @@ class peers:
 def task_contests(build, others):
     for name, program in BENCHMARKS_OF_WEFT.items():
         path = build / "bench" / program
-        made = contest(name, FIGURES_OF.get(name, [name]))
+        made = contest(name, FIGURES_OF.get(name, [name]), most_rounds=MOST_ROUNDS.get(name, 1000))
         made.contestants["weft"] = lambda path=path, name=name: programs.google_benchmark(path, name)
         beside = PEERS_OF.get(name) or [peer for peer in PEERS_OF.get(name.replace("coroutine_", ""), [])
                                         if peer == "tokio"]

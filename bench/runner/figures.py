@@ -24,6 +24,7 @@ FIGURES = {each.name: each for each in [
     figure("parked_bytes", "B", "memory of a virtual thread parked on a channel, of 1,000,000", 4600),
     figure("hibernated_bytes", "B", "the same, hibernated", 700),
     figure("coroutine_parked_bytes", "B", "memory of a coroutine parked on a channel, of 1,000,000", 128),
+    figure("coroutine_parked_10m_bytes", "B", "memory of a coroutine parked on a channel, of 10,000,000"),
     figure("wake_join", "ns", "wake and join a parked virtual thread, of 1,000,000", 150),
     figure("coroutine_wake_join", "ns", "wake and join a parked coroutine, of 1,000,000"),
     figure("sleepers_p99_ms", "ms", "1,000,000 virtual threads sleep 1 s: lateness, p99", 5),

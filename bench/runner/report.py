@@ -1,5 +1,6 @@
 """What comes out: results.json, the table, and the README's section."""
 
+import collections
 import re
 import statistics
 
@@ -58,8 +59,9 @@ def times(value):
 
 
 def peers_of(results):
-    """Every peer that has a result, in the order in which they first occur."""
-    return list(dict.fromkeys(peer for made in results for peer in made["peers"]))
+    """Every peer that has a result, the ones with most of them first."""
+    counts = collections.Counter(peer for made in results for peer in made["peers"])
+    return [peer for peer, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
 
 
 def paint(text, colour, colours):

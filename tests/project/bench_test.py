@@ -101,17 +101,18 @@ class measuring(unittest.TestCase):
         shown.contest = shown.step = lambda *_: None
         return run.measure([contests.contest("switch", ["switch"], contestants)], rounds, shown, {"left": "out"})
 
-    def test_everybody_has_a_turn_in_every_round(self):
+    def test_everybody_has_a_turn_in_every_round_and_each_round_begins_with_another(self):
         turns = []
         contestants = {who: lambda who=who: turns.append(who) or {"switch": len(turns)} for who in ("weft", "go")}
         made, failures = self.measure(contestants)
-        self.assertEqual(turns, ["weft", "go"] * 3)
-        self.assertEqual(made[0]["rounds"], {"weft": [1, 3, 5], "go": [2, 4, 6]})
+        self.assertEqual(turns, ["weft", "go", "go", "weft", "weft", "go"])
+        self.assertEqual(made[0]["rounds"], {"weft": [1, 4, 5], "go": [2, 3, 6]})
         self.assertEqual(failures, {})
 
     def test_who_fails_is_named_and_the_others_go_on(self):
         def fail():
             raise programs.failed("it broke")
+
         made, failures = self.measure({"weft": lambda: {"switch": 2.0}, "go": fail, "left": fail})
         self.assertEqual((made[0]["weft"], made[0]["peers"]), (2.0, {}))
         self.assertEqual(failures, {"switch, go": "it broke"})
