@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <weft/io/run.hpp>
 
@@ -25,20 +26,27 @@ template <std::invocable F>
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-/// Runs batches of `batch` items, each batch one call of `work` inside run(); the time is that of one item. One batch
-/// goes before, unmeasured: stacks and memory are there, as in a program that has run for a while.
+/// Runs batches of `batch` items, each batch one call of `work`; the time is that of one item. One batch goes before,
+/// unmeasured: stacks and memory are there, as in a program that has run for a while.
+template <std::invocable F>
+void time_batches(benchmark::State& state, std::size_t batch, F work) {
+  work();
+  while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(batch))) {
+    state.SetIterationTime(seconds_of(std::ref(work)));
+  }
+}
+
+/// The same inside weft::run().
 template <std::invocable F>
 void run_batches(benchmark::State& state, std::size_t seats, std::size_t batch, F work) {
-  weft::run({.seats = seats}, [&] {
-    work();
-    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(batch))) {
-      state.SetIterationTime(seconds_of(std::ref(work)));
-    }
-  });
+  weft::run({.seats = seats}, [&] { time_batches(state, batch, std::ref(work)); });
 }
 
 /// The counter of a benchmark that has no other result than this: bytes, milliseconds.
 inline void report(benchmark::State& state, const std::string& name, double value) { state.counters[name] = value; }
+
+/// Of 100 values 99 are at most this. Changes their order.
+[[nodiscard]] float percentile_99(std::vector<float>& values);
 
 /// What of this process lies in memory.
 [[nodiscard]] std::size_t resident_bytes();

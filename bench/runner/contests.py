@@ -31,7 +31,8 @@ FIGURES_OF = {
     "sleepers": ["sleepers_p99_ms", "sleepers_wall_s"],
     "coroutine_sleepers": ["coroutine_sleepers_p99_ms", "coroutine_sleepers_wall_s"],
 }
-# Peers that have virtual threads are measured beside weft's; Tokio's tasks are coroutines, and measured beside both.
+# Peers that have virtual threads are measured beside weft's, peers that have coroutines beside its coroutines; Tokio,
+# whose tasks are coroutines, beside both.
 PEERS_OF = {
     "yield_1000": ["go", "tokio", "boost_fiber"],
     "switch": ["boost_context"],
@@ -40,11 +41,18 @@ PEERS_OF = {
     "parked": ["go", "tokio", "boost_fiber"],
     "sleepers": ["go", "tokio"],
     "skynet_1m_ms": ["go", "tokio"],
+    "coroutine_yield_1000": ["tokio", "boost_asio"],
+    "coroutine_spawn_join_batch": ["tokio", "boost_asio"],
+    "coroutine_spawn_join_one": ["tokio", "boost_asio"],
+    "coroutine_parked": ["tokio", "boost_asio"],
+    "coroutine_sleepers": ["tokio", "boost_asio"],
+    "coroutine_skynet_1m_ms": ["tokio"],
 }
 # What takes long, or hardly differs from one round to the next.
 MOST_ROUNDS = {"parked": 3, "coroutine_parked": 3, "coroutine_parked_10m": 1}
-MEASURES_IN_CPP = ["boost_fiber", "boost_context", "std_thread"]
-DEBIAN = {"boost_fiber": "libboost-fiber1.81-dev", "boost_context": "libboost-context1.81-dev"}
+MEASURES_IN_CPP = ["boost_fiber", "boost_context", "boost_asio", "std_thread"]
+DEBIAN = {"boost_fiber": "libboost-fiber1.81-dev", "boost_context": "libboost-context1.81-dev",
+          "boost_asio": "libboost1.81-dev"}
 REACTORS = {"hello": None, "hello_epoll": {"WEFT_REACTOR": "epoll"}}
 
 
@@ -100,9 +108,7 @@ def task_contests(build, others):
         path = build / "bench" / program
         made = contest(name, FIGURES_OF.get(name, [name]), most_rounds=MOST_ROUNDS.get(name, 1000))
         made.contestants["weft"] = lambda path=path, name=name: programs.google_benchmark(path, name)
-        beside = PEERS_OF.get(name) or [peer for peer in PEERS_OF.get(name.replace("coroutine_", ""), [])
-                                        if peer == "tokio"]
-        for peer in beside:
+        for peer in PEERS_OF.get(name, []):
             made.contestants[peer] = lambda peer=peer, name=name: others.measure(peer, name)
         yield made
 

@@ -1,6 +1,5 @@
 // 1,000,000 tasks that sleep for a second each, on two seats: how late they wake, and how long the whole takes.
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -19,12 +18,6 @@ constexpr std::chrono::seconds nap{1};
 
 [[nodiscard]] float milliseconds_late(steady::time_point began) {
   return std::chrono::duration<float, std::milli>(steady::now() - began - nap).count();
-}
-
-[[nodiscard]] float percentile_99(std::vector<float>& values) {
-  auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() * 99 / 100);
-  std::ranges::nth_element(values, at);
-  return *at;
 }
 
 /// `spawn_sleeper(scope, late)` starts a task that sleeps and writes its lateness to `late`.

@@ -20,15 +20,6 @@ template <class F>
   return fibers::fiber{fibers::launch::post, std::allocator_arg, stacks, std::move(f)};
 }
 
-/// Runs batches as run_batches() does, on the calling thread.
-template <std::invocable F>
-void time_batches(benchmark::State& state, std::size_t batch, F work) {
-  work();
-  while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(batch))) {
-    state.SetIterationTime(seconds_of(std::ref(work)));
-  }
-}
-
 void yield_1000(benchmark::State& state) {
   constexpr std::size_t yielders = 1000, rounds = 10'000;
   fibers::pooled_fixedsize_stack stacks{stack_bytes};
