@@ -90,6 +90,8 @@ def main():
     if asked.readme:
         if not results_file.is_file():
             return f"bench/run.py: there is no {results_file.relative_to(ROOT)}: run `make bench` first"
+        if json.loads(results_file.read_text(encoding="utf-8"))["only"]:
+            return "bench/run.py: the last run did not measure everything: run `make bench` without ONLY first"
         write_readme(results_file, ROOT / "README.md", ROOT / "docs" / "benchmarks.json")
         return 0
 
@@ -101,7 +103,7 @@ def main():
     if not chosen:
         return f"bench/run.py: nothing matches '{asked.only}'; --list shows the names"
     document = {"machine": machine.describe(asked.build), "measured": str(datetime.date.today()),
-                "rounds": asked.rounds, "load": machine.load()}
+                "rounds": asked.rounds, "only": asked.only, "busy_share": machine.busy_share()}
     document["results"], failures = measure(chosen, asked.rounds, progress(len(chosen)), peers.left_out)
     document.update(left_out=peers.left_out, failed=failures)
     results_file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import subprocess
+import time
 
 
 def field(path, pattern, otherwise=""):
@@ -48,9 +49,17 @@ def describe(build):
     return {key: value for key, value in machine.items() if value != ""}
 
 
-def load():
-    """How many others wanted a core in the last minute."""
-    return os.getloadavg()[0]
+def busy_share(seconds=1.0):
+    """What share of the machine others use: of the time of all cores, what was not idle while this waited."""
+    def times():
+        all_of_them = [int(value) for value in field("/proc/stat", r"^cpu\s+([\d ]+)", "0 0 0 0 0").split()]
+        return sum(all_of_them), all_of_them[3] + all_of_them[4]  # idle, and waiting for a disk
+
+    all_before, idle_before = times()
+    time.sleep(seconds)
+    all_after, idle_after = times()
+    passed = all_after - all_before
+    return 1 - (idle_after - idle_before) / passed if passed else 0.0
 
 
 def in_words(machine):

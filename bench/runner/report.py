@@ -3,6 +3,7 @@
 import collections
 import re
 import statistics
+import textwrap
 
 from . import machine as machines
 from .figures import FIGURES, figure
@@ -100,9 +101,9 @@ def text(document, colours=False):
         lines.append(f"Left out: {peer}: {why}")
     for name, why in document.get("failed", {}).items():
         lines.append(paint(f"Failed: {name}: {why}", RED, colours))
-    if document.get("load", 0) > 0.5:
-        lines.append(paint(f"The machine was busy when this began (load {document['load']:.1f}): do not quote it.", RED,
-                           colours))
+    if document["busy_share"] > 0.05:
+        lines.append(paint(f"Others used {document['busy_share']:.0%} of the machine when this began: do not quote it.",
+                           RED, colours))
     return "\n".join(lines)
 
 
@@ -113,9 +114,10 @@ def readme_section(document):
     results = [made for made in document["results"] if "target" in made and made["weft"] is not None]
     peers = peers_of(results)
     names = " | ".join(peer.replace("_", " ") for peer in peers)
-    lines = [BEGIN, f"Measured on {machines.in_words(document['machine'])}. Medians of {document['rounds']} rounds,",
-             "in turns within one run (`make bench`); behind a peer's figure, how many times better weft is.", "",
-             f"| what | weft | {names} |", "|---|---|" + "---|" * len(peers)]
+    said = (f"Measured by `make bench` on {machines.in_words(document['machine'])}. Medians of up to "
+            f"{document['rounds']} rounds in which all take turns; behind a peer's figure, how many times better weft "
+            "is.")
+    lines = [BEGIN, *textwrap.wrap(said, 120), "", f"| what | weft | {names} |", "|---|---|" + "---|" * len(peers)]
     for made in results:
         cells = []
         for peer in peers:

@@ -18,7 +18,7 @@ MACHINE = {"cpu": "A processor", "cores": 2, "memory_gb": 8, "kernel": "Linux 6.
 
 
 def document(results):
-    return {"machine": MACHINE, "rounds": 3, "load": 0.0, "results": results}
+    return {"machine": MACHINE, "rounds": 3, "busy_share": 0.0, "results": results}
 
 
 def switch(weft, **peers):
@@ -67,8 +67,9 @@ class table(unittest.TestCase):
                          [line.split() for line in report.table(self.made)])
 
     def test_the_report_says_what_the_machine_was_and_who_was_left_out(self):
-        text = report.text({**document(self.made), "left_out": {"go": "go is not installed"}, "load": 3.0})
-        for said in "A processor", "2 cores", "Linux 6.1", "c++ 12", "Left out: go: go is not installed", "load 3.0":
+        text = report.text({**document(self.made), "left_out": {"go": "go is not installed"}, "busy_share": 0.5})
+        for said in ("A processor", "2 cores", "Linux 6.1", "c++ 12", "Left out: go: go is not installed",
+                     "Others used 50%"):
             self.assertIn(said, text)
 
 
