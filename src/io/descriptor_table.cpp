@@ -179,6 +179,26 @@ bool descriptor::is_registered(token life) noexcept {
   return entry->token_of(entry->generation()) == life;
 }
 
+descriptor::token descriptor::take_added() noexcept {
+  std::lock_guard guard{lock_};
+  return std::exchange(adding_, 0);
+}
+
+std::uint32_t descriptor::register_again(io::reactor& home, std::uint32_t from) noexcept {
+  auto number = from;
+  while (number < chunk_size * chunk_count && !find(number)) number += chunk_size;
+  if (number >= chunk_size * chunk_count) return no_number;
+  for (auto end = number + chunk_size; number < end; ++number) {
+    auto& entry = *find(number);
+    // Under the lock, so that a removal comes after.
+    std::lock_guard guard{entry.lock_};
+    if (entry.home_ != &home || entry.adding_ != 0) continue;
+    // Fails on no reactor that begins anew.
+    static_cast<void>(home.add(static_cast<int>(number), entry.token_of(entry.generation())));
+  }
+  return number;
+}
+
 void descriptor::forget_reactor(io::reactor& gone) noexcept {
   for (std::uint32_t number = 0; number < chunk_size * chunk_count; ++number) {
     auto* entry = find(number);
@@ -193,7 +213,7 @@ void descriptor::forget_reactor(io::reactor& gone) noexcept {
 
 void descriptor::register_with_reactor(std::uint32_t generation) noexcept {
   io::reactor_here reactor;
-  int error = reactor->add(number_, token_of(generation));
+  int error = reactor.add(*this, number_, token_of(generation));
   if (error == 0) {
     home_ = &*reactor;
   } else {

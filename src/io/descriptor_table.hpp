@@ -71,13 +71,25 @@ class descriptor {
   /// A reactor's: whether `life` goes on.
   [[nodiscard]] static bool is_registered(token life) noexcept;
 
+  /// A reactor's, that begins anew: calls its add() for what is registered with it, from number `from` on, for some of
+  /// it. Returns the number to go on from, or `no_number`.
+  [[nodiscard]] static std::uint32_t register_again(io::reactor& home, std::uint32_t from) noexcept;
+  static constexpr std::uint32_t no_number = ~std::uint32_t{0};
+
   /// A reactor's, at its end: nothing is registered with it any more.
   static void forget_reactor(io::reactor& gone) noexcept;
 
   /// A reactor's, which took over in io::reactor::remove(): gives the number of a retired entry back to the system.
   static void close_number(int number) noexcept;
 
-  /// In a list of the reactor's while it removes the entry.
+  /// A reactor's, which asks itself in add_from_elsewhere() to watch the entry later.
+  void begin_adding(token life) noexcept { adding_ = life; }
+  [[nodiscard]] bool is_being_added() const noexcept { return adding_ != 0; }
+  /// Later: what to watch. Thread: any; the lock is inside, as for none of the two above.
+  [[nodiscard]] token take_added() noexcept;
+
+  /// In lists of the reactor's until it has added, or removed, the entry.
+  descriptor* next_added = nullptr;
   descriptor* next_removed = nullptr;
   [[nodiscard]] token removed_token() const noexcept { return removed_; }
 
@@ -116,6 +128,7 @@ class descriptor {
   std::atomic<int> registration_error_{0};  // an errno that whoever waited next is told
   base::spin_lock lock_;                    // guards the lists, home_, and the change of generation
   io::reactor* home_ = nullptr;             // where it is registered
+  token adding_ = 0;                        // what the reactor has yet to watch, or 0; guarded by lock_
   token removed_ = 0;                       // what `remove` told the reactor
   side receive_;
   side send_;

@@ -42,6 +42,10 @@ class epoll_reactor final : public reactor {
     return add_events(number, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, life);
   }
 
+  int add_from_elsewhere(descriptor&, int number, descriptor::token life) noexcept override {
+    return add(number, life);
+  }
+
   void remove(descriptor&, int number, descriptor::token) noexcept override { descriptor::close_number(number); }
 
   [[nodiscard]] int add_events(int number, std::uint32_t events, std::uint64_t data) noexcept {

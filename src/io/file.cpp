@@ -175,7 +175,7 @@ bool file_operation::arm(sched::wait_node& node) {
   }
   home_->external_work_started();
   io::reactor_here reactor;
-  reactor_ = reactor->does_files() ? &*reactor : nullptr;
+  reactor_ = reactor.for_files();
   if (reactor_) {
     reactor_->submit(*this);
   } else {

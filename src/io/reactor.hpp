@@ -18,6 +18,11 @@ class reactor : public sched::driver {
   /// Thread: the carrier that sits on the seat; of the standby reactor, any.
   [[nodiscard]] virtual int add(int number, detail::descriptor::token life) noexcept = 0;
 
+  /// The same, now or soon. A failure that comes later is told by descriptor::refuse().
+  /// Thread: any, which holds the lock of `entry`.
+  [[nodiscard]] virtual int add_from_elsewhere(detail::descriptor& entry, int number,
+                                               detail::descriptor::token life) noexcept = 0;
+
   /// Stops reporting, and sees to it that descriptor::close_number() is called: now, or soon.
   /// Thread: any.
   virtual void remove(detail::descriptor& entry, int number, detail::descriptor::token life) noexcept = 0;
@@ -38,13 +43,24 @@ class reactor : public sched::driver {
   virtual void withdraw(detail::file_request&) noexcept {}
 };
 
-/// Where the caller may register descriptors and submit calls: the reactor of its seat, which stays the caller's while
-/// this lives; elsewhere the standby reactor, whose own thread polls it. Not to be kept across a park.
+/// Where the caller registers descriptors and submits calls: the reactor of its seat, which stays the caller's while
+/// this lives; for a task that lost its seat some other seat's; elsewhere the standby reactor, whose own thread polls
+/// it. Not to be kept across a park.
 class reactor_here {
  public:
   reactor_here();
+
   [[nodiscard]] reactor& operator*() const noexcept { return reactor_; }
-  [[nodiscard]] reactor* operator->() const noexcept { return &reactor_; }
+
+  /// Starts to report what happens to the descriptor, whose lock the caller holds. Returns 0 or an errno.
+  [[nodiscard]] int add(detail::descriptor& entry, int number, detail::descriptor::token life) const noexcept {
+    return seat_.is_of_own_seat() ? reactor_.add(number, life) : reactor_.add_from_elsewhere(entry, number, life);
+  }
+
+  /// Who makes calls on files for the caller, or null: nobody here.
+  [[nodiscard]] reactor* for_files() const noexcept {
+    return seat_.is_of_own_seat() && reactor_.does_files() ? &reactor_ : nullptr;
+  }
 
  private:
   sched::held_driver seat_;

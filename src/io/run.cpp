@@ -62,7 +62,8 @@ int detail::run(const run_options& options, std::function<int()> main) {
   WEFT_CHECK(runtime::current() == nullptr, "weft::run() starts the runtime, which runs already: use spawn()");
   auto report = options.report ? options.report : report_on_standard_error;
   runtime_options chosen{.seats = options.seats,
-                         .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report}};
+                         .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report},
+                         .watch = options.watch};
   if (options.stack_bytes != 0) chosen.stack_bytes = options.stack_bytes;
   runtime home{std::move(chosen)};
   return run_in(home, {.name = "main"}, std::move(main));

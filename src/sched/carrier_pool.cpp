@@ -139,7 +139,10 @@ void carrier_pool::work(carrier& self) noexcept {
     self.thread_id_ = become_carrier();
   }
   if (auto* place = wait_for_seat(self)) {
-    if (!place->run(self)) work_beside(self);
+    if (!place->run(self)) {
+      place->where_to_wait().end_on_this_thread();
+      work_beside(self);
+    }
   } else {
     work_beside(self);
   }

@@ -21,13 +21,9 @@ held_driver::held_driver() noexcept {
   if (!self) return;
   auto was_inside = self->works_on_seat();
   auto* here = was_inside ? self->seat_ : self->enter();
-  if (!here) {
-    auto& one = self->owner().any_seat().where_to_wait();
-    if (one.can_change_thread()) driver_ = &one;
-    return;
-  }
-  driver_ = &here->where_to_wait();
-  if (!was_inside) to_leave_ = self;
+  is_of_own_seat_ = here != nullptr;
+  driver_ = &(here ? *here : self->owner().any_seat()).where_to_wait();
+  if (here && !was_inside) to_leave_ = self;
 }
 
 held_driver::~held_driver() {
@@ -61,6 +57,9 @@ bool seat::still_belongs_to(const carrier& one) const noexcept {
 }
 
 bool seat::run(carrier& self) {
+  delivering_ = true;
+  driver_->begin_on_this_thread();
+  delivering_ = false;
   while (auto* task = find_task()) {
     if (searching_) stop_searching();
     if (task->beside_ != 0) [[unlikely]] {

@@ -96,7 +96,7 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
     seen.cpu_time = std::max(carriers_.cpu_time(sits), std::chrono::nanoseconds{1});
   }
   auto held = present - seen.since;
-  if (held < options_.slice || (seen.reported && !one.where_to_wait().can_change_thread())) return;
+  if (held < options_.slice || (seen.reported && !one.where_to_wait().prepare_hand_over())) return;
 
   stall event;
   event.held = held;
@@ -115,7 +115,7 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
 }
 
 bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& event) {
-  auto* spare = one.where_to_wait().can_change_thread() ? carriers_.take_spare() : nullptr;
+  auto* spare = one.where_to_wait().prepare_hand_over() ? carriers_.take_spare() : nullptr;
   one.begin_decision(stuck);
   base::asymmetric_fence_heavy();
   bool still_stuck = !stuck.is_inside() && one.resumed() == resumed;
@@ -133,9 +133,10 @@ bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& e
     carriers_.give_back(*spare);
     return false;
   }
+  one.count_hand_over();
   carriers_.seat_spare(*spare, one);
   carriers_.lower_priority(stuck);
-  one.count_hand_over();
+
   return true;
 }
 

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/sched/watch.hpp>
+
 namespace weft {
 
 /// What a seat waits in when it has nothing to run.
@@ -23,6 +25,8 @@ struct run_options {
   /// The size of a virtual thread's stack; 0: the default.
   std::size_t stack_bytes = 0;
   reactor_kind reactor = reactor_kind::automatic;
+  /// What happens to a task that does not park.
+  sched::watch_options watch = {};
   /// Told, in one line, what did not go as asked for, such as a kernel that refuses io_uring. Empty: standard error.
   std::function<void(std::string_view)> report = {};
 };

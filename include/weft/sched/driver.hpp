@@ -25,9 +25,17 @@ class driver {
   /// Thread: any.
   virtual void wake() noexcept = 0;
 
-  /// Whether another OS thread may poll from now on than the one that did, and any may use what the driver offers
-  /// beyond this interface.
-  [[nodiscard]] virtual bool can_change_thread() const noexcept { return true; }
+  /// Makes ready for another OS thread to poll than the one that does. False: no other can, now.
+  /// Thread: the watch, while the task of the present carrier runs.
+  [[nodiscard]] virtual bool prepare_hand_over() noexcept { return true; }
+
+  /// The calling OS thread, and no other, polls from now on. Delivers as poll() does.
+  /// Thread: the carrier that has just sat down on the seat, before its first poll.
+  virtual void begin_on_this_thread() noexcept {}
+
+  /// The calling OS thread polled once, lost the seat while it ran a task, and has come back from that.
+  /// Thread: that carrier, which does not poll again.
+  virtual void end_on_this_thread() noexcept {}
 };
 
 /// Makes the driver of seat `index`; called on the thread that starts the scheduler.
@@ -39,8 +47,8 @@ using driver_factory = std::function<std::unique_ptr<driver>(std::size_t index)>
 class carrier;
 
 /// The driver of the seat that the caller runs on, and that seat stays with the calling OS thread while this lives.
-/// For a task whose seat was handed over: some seat's, where its driver can be used from other threads. get() is null
-/// on a plain OS thread. Not to be kept across a park.
+/// For a task whose seat was handed over: some seat's, which another OS thread polls. get() is null on a plain OS
+/// thread. Not to be kept across a park.
 class held_driver {
  public:
   held_driver() noexcept;
@@ -49,9 +57,12 @@ class held_driver {
   held_driver& operator=(const held_driver&) = delete;
 
   [[nodiscard]] driver* get() const noexcept { return driver_; }
+  /// Whether the calling OS thread is the one that polls it.
+  [[nodiscard]] bool is_of_own_seat() const noexcept { return is_of_own_seat_; }
 
  private:
   driver* driver_ = nullptr;
+  bool is_of_own_seat_ = false;
   carrier* to_leave_ = nullptr;
 };
 

@@ -1,0 +1,83 @@
+#include "base/thread_interrupt.hpp"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <mutex>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <weft/base/check.hpp>
+
+// Everything from on_signal() down runs in a signal handler: no allocation, no lock.
+//
+// A signal of ours carries a word: a mark, which of the functions, and its argument.
+
+namespace weft::base {
+namespace {
+
+constexpr int index_shift = 32, mark_shift = 40;
+constexpr std::uint64_t mark = 0x77'65'66;  // "wef"
+constexpr std::size_t most_functions = 8;
+
+constinit std::array<std::atomic<thread_interrupt::function>, most_functions> functions{};
+constinit std::atomic<std::size_t> used{0};
+
+struct sigaction previous;  // set before the handler is installed, not changed afterwards
+
+void chain(int signal, siginfo_t* info, void* interrupted) noexcept {
+  if ((previous.sa_flags & SA_SIGINFO) != 0) return previous.sa_sigaction(signal, info, interrupted);
+  // By default the signal is ignored.
+  if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) previous.sa_handler(signal);
+}
+
+void on_signal(int signal, siginfo_t* info, void* interrupted) noexcept {
+  const int interrupted_errno = errno;
+  auto word = reinterpret_cast<std::uint64_t>(info->si_value.sival_ptr);
+  auto index = static_cast<std::size_t>(word >> index_shift & 0xff);
+  if (info->si_code == SI_QUEUE && info->si_pid == ::getpid() && word >> mark_shift == mark && index < most_functions) {
+    // acquire: pairs with the constructor
+    if (auto what = functions[index].load(std::memory_order_acquire)) what(static_cast<std::uint32_t>(word));
+  } else {
+    chain(signal, info, interrupted);
+  }
+  errno = interrupted_errno;
+}
+
+void install_handler() noexcept {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    ::sigaction(SIGURG, nullptr, &previous);
+    struct sigaction ours{};
+    ours.sa_sigaction = &on_signal;
+    // The previous handler is called from ours, so it meets the mask that it asked for.
+    ours.sa_mask = previous.sa_mask;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    ::sigaction(SIGURG, &ours, nullptr);
+  });
+}
+
+}  // namespace
+
+// relaxed: a number of one's own
+thread_interrupt::thread_interrupt(function what) : index_{used.fetch_add(1, std::memory_order_relaxed)} {
+  WEFT_CHECK(index_ < most_functions, "weft interrupts threads for more reasons than it knows");
+  // release: what the function needs; pairs with the acquire in on_signal()
+  functions[index_].store(what, std::memory_order_release);
+  install_handler();
+}
+
+bool thread_interrupt::send(int thread_id, std::uint32_t argument) const noexcept {
+  siginfo_t info{};
+  info.si_signo = SIGURG;
+  info.si_code = SI_QUEUE;
+  info.si_pid = ::getpid();
+  info.si_uid = ::getuid();
+  info.si_value.sival_ptr =
+      reinterpret_cast<void*>(mark << mark_shift | std::uint64_t{index_} << index_shift | argument);
+  return ::syscall(SYS_rt_tgsigqueueinfo, info.si_pid, thread_id, SIGURG, &info) == 0;
+}
+
+}  // namespace weft::base

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::base {
+
+// Has another thread of the process do something at once, in the middle of whatever it does: in a signal handler, on
+// the alternate signal stack where the thread has one.
+//
+// The signal is SIGURG, which Go's runtime uses for the same: it does nothing to a process that has no handler,
+// debuggers let it pass, and hardly anybody else uses it. Whoever does is served: the handler that was there before is
+// called for every SIGURG that is not ours. System calls that the signal interrupts go on (SA_RESTART), but for those
+// that Linux restarts after no handler, which fail with EINTR: sleeping, poll, select, epoll_wait, reads and writes of
+// a socket with SO_RCVTIMEO or SO_SNDTIMEO, System V's message queues and semaphores; see signal(7).
+
+/// Something to do on other threads.
+/// Lifetime: static, that is, as long as any thread that it may be sent to.
+class thread_interrupt {
+ public:
+  /// Async-signal-safe code only.
+  using function = void (*)(std::uint32_t argument) noexcept;
+
+  /// Installs the signal handler, if it is the first.
+  explicit thread_interrupt(function what);
+
+  /// Has the thread with that number to the system call `what(argument)`. Several that are sent before the first is
+  /// taken may be taken as one: who needs an effect looks for it, and sends again. False: there is no such thread.
+  /// Thread: any.
+  bool send(int thread_id, std::uint32_t argument) const noexcept;
+
+ private:
+  std::size_t index_;
+};
+
+}  // namespace weft::base

@@ -1,0 +1,114 @@
+#include "io/orphaned_rings.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/thread_interrupt.hpp"
+#include "io/completion_data.hpp"
+
+namespace weft::io {
+namespace {
+
+/// How long what the kernel has to say may wait: a thread that computes is interrupted no more often than this.
+constexpr std::chrono::milliseconds between_visits{1};
+
+// Linux 6.6; liburing 2.3 does not name it.
+constexpr unsigned cancel_by_operation = 1u << 5;
+
+const base::thread_interrupt& owner_enters() {
+  static const base::thread_interrupt enters{
+      [](std::uint32_t number) noexcept { ring::enter_in_signal_handler(static_cast<int>(number)); }};
+  return enters;
+}
+
+/// Ends the polls. A kernel that cannot leaves them: they say again what those on the new ring say, and hold a
+/// descriptor that is closed meanwhile until the ring is closed.
+void end_polls(ring& on) noexcept {
+  auto* entry = on.try_next_entry();
+  if (!entry) return;
+  ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, entry, -1, nullptr, IORING_OP_POLL_ADD, 0);
+  entry->cancel_flags = cancel_by_operation | IORING_ASYNC_CANCEL_ALL;
+  ::io_uring_sqe_set_data64(entry, ignored);
+}
+
+}  // namespace
+
+void orphaned_rings::adopt(std::unique_ptr<ring> lost, unsigned calls) {
+  static_cast<void>(owner_enters());  // installs the handler
+  end_polls(*lost);
+  lost->publish_entries();
+  auto made = std::make_shared<orphan>(std::move(lost), calls);
+  ask_owner(*made, now());
+  std::lock_guard guard{mutex_};
+  rings_.push_back(std::move(made));
+}
+
+time_point orphaned_rings::visit() {
+  auto present = now();
+  // An owner that is back may hold the lock and, at its low priority, have lost its core.
+  std::unique_lock lock{mutex_, std::try_to_lock};
+  if (lock) {
+    std::erase_if(rings_, [&](const std::shared_ptr<orphan>& each) {
+      if (!each->owner_is_back) reap(*each);
+      if (each->calls == 0) return true;
+      if (each->lost->needs_owner() && present - each->asked >= between_visits) ask_owner(*each, present);
+      return false;
+    });
+  }
+  return rings_.empty() ? no_deadline : present + between_visits;
+}
+
+void orphaned_rings::reap(orphan& from) {
+  from.lost->reap([&](const completion& one) {
+    if (is_token(one.data)) {
+      static_cast<void>(deliver_events(one));  // watched on the new ring already
+    } else if (is_file_request(one.data)) {
+      --from.calls;
+      deliver_file(one);
+    }
+  });
+}
+
+void orphaned_rings::ask_owner(orphan& of, time_point present) noexcept {
+  of.asked = present;
+  owner_enters().send(of.lost->owner(), static_cast<std::uint32_t>(of.lost->number()));
+}
+
+void orphaned_rings::cancel(std::uint64_t data) noexcept {
+  std::lock_guard guard{mutex_};
+  for (auto& each : rings_) {
+    // No room: the call goes on to its end, which is soon or which nobody could hasten.
+    auto* entry = each->lost->try_next_entry();
+    if (!entry) continue;
+    ::io_uring_prep_cancel64(entry, data, 0);
+    ::io_uring_sqe_set_data64(entry, ignored);
+    each->lost->publish_entries();
+    ask_owner(*each, now());
+  }
+}
+
+void orphaned_rings::drain_own() {
+  std::shared_ptr<orphan> own;
+  {
+    auto me = static_cast<int>(::syscall(SYS_gettid));
+    std::lock_guard guard{mutex_};
+    auto found = std::ranges::find(rings_, me, [](const auto& each) { return each->lost->owner(); });
+    if (found == rings_.end()) return;
+    own = *found;
+    own->owner_is_back = true;
+  }
+  for (;;) {
+    {
+      std::lock_guard guard{mutex_};
+      reap(*own);
+      if (own->calls == 0) return;
+    }
+    own->lost->wait_as_owner();
+  }
+}
+
+}  // namespace weft::io

@@ -1,0 +1,137 @@
+#include "io/ring.hpp"
+
+#include <atomic>
+#include <cerrno>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <weft/base/check.hpp>
+
+#include "io/time.hpp"
+
+namespace weft::io {
+namespace {
+
+constexpr unsigned submission_entries = 256, completion_entries = 4096;
+
+// Not liburing's, which would touch what may be another thread's now. Two calls: one that submits less than it was
+// asked to does nothing else.
+
+void submit_published(int ring_number) noexcept {
+  ::syscall(__NR_io_uring_enter, ring_number, submission_entries, 0, 0, nullptr, 0);
+}
+
+void get_events(int ring_number, unsigned at_least) noexcept {
+  ::syscall(__NR_io_uring_enter, ring_number, 0, at_least, IORING_ENTER_GETEVENTS, nullptr, 0);
+}
+
+}  // namespace
+
+result<std::unique_ptr<ring>> ring::make() {
+  constexpr unsigned always = IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
+  constexpr std::array<unsigned, 3> choices{
+      // Linux 6.1: completions are made when the owner enters the kernel, in one batch
+      always | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+          IORING_SETUP_TASKRUN_FLAG,
+      // Linux 5.19: at least no interrupt for each
+      always | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, always};
+  // Waiting with a timeout, and polls that report more than once (which came with tags for resources).
+  constexpr unsigned needed = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_RSRC_TAGS;
+  int error = 0;
+  for (auto flags : choices) {
+    io_uring made{};
+    io_uring_params wishes{};
+    wishes.flags = flags;
+    wishes.cq_entries = completion_entries;
+    error = -::io_uring_queue_init_params(submission_entries, &made, &wishes);
+    if (error == 0) {
+      std::unique_ptr<ring> owned{new ring{made}};
+      if ((wishes.features & needed) == needed) return owned;
+      return failure_from_errno(EOPNOTSUPP);
+    }
+    if (error != EINVAL) break;
+  }
+  return failure_from_errno(error);
+}
+
+void ring::enable() noexcept {
+  owner_ = static_cast<int>(::syscall(SYS_gettid));
+  // liburing 2.3 declares io_uring_enable_rings() but its shared library lacks it.
+  auto outcome = ::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+  WEFT_CHECK(outcome == 0, "the kernel refuses to enable a ring that it made: use WEFT_REACTOR=epoll");
+}
+
+io_uring_sqe& ring::next_entry() noexcept {
+  auto* entry = ::io_uring_get_sqe(&ring_);
+  while (!entry) {
+    // Full: hand over what there is. Interrupted or short of memory for a moment: again.
+    ::io_uring_submit(&ring_);
+    entry = ::io_uring_get_sqe(&ring_);
+  }
+  return *entry;
+}
+
+void ring::enter() noexcept {
+  if (::io_uring_sq_ready(&ring_) > 0) {
+    ::io_uring_submit_and_get_events(&ring_);
+    return;
+  }
+  // The kernel says so when completions wait for us to enter it.
+  if (flags() & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) ::io_uring_get_events(&ring_);
+}
+
+void ring::wait(time_point deadline) noexcept {
+  __kernel_timespec timeout{};
+  auto left = until(deadline);
+  if (left) timeout = {.tv_sec = left->tv_sec, .tv_nsec = left->tv_nsec};
+  io_uring_cqe* first = nullptr;
+  // Whatever ends it, reap() finds what there is, and who waits asks again.
+  ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, left ? &timeout : nullptr, nullptr);
+}
+
+std::size_t ring::take(std::array<completion, 64>& batch) noexcept {
+  unsigned head = 0, count = 0;
+  io_uring_cqe* seen = nullptr;
+  io_uring_for_each_cqe(&ring_, head, seen) {
+    if (count == batch.size()) break;
+    batch[count++] = {seen->user_data, seen->res, seen->flags};
+  }
+  // Before they are delivered: a delivery may submit what completes at once, and needs the room.
+  ::io_uring_cq_advance(&ring_, count);
+  return count;
+}
+
+unsigned ring::flags() const noexcept {
+  // relaxed: a hint, which the kernel writes
+  return std::atomic_ref{*ring_.sq.kflags}.load(std::memory_order_relaxed);
+}
+
+unsigned ring::consumed() const noexcept {
+  // acquire: the kernel has read the entries before; pairs with its release
+  return std::atomic_ref{*ring_.sq.khead}.load(std::memory_order_acquire);
+}
+
+void ring::publish_entries() noexcept {
+  auto& queue = ring_.sq;
+  for (auto i = queue.sqe_head; i != queue.sqe_tail; ++i) queue.array[i & queue.ring_mask] = i & queue.ring_mask;
+  queue.sqe_head = queue.sqe_tail;
+  // release: the entries; pairs with the kernel's acquire on behalf of the owner
+  std::atomic_ref{*queue.ktail}.store(queue.sqe_tail, std::memory_order_release);
+}
+
+bool ring::needs_owner() const noexcept {
+  return (flags() & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) || consumed() != ring_.sq.sqe_tail;
+}
+
+void ring::wait_as_owner() noexcept {
+  submit_published(ring_.ring_fd);
+  get_events(ring_.ring_fd, 1);
+}
+
+void ring::enter_in_signal_handler(int ring_number) noexcept {
+  submit_published(ring_number);
+  get_events(ring_number, 0);
+}
+
+}  // namespace weft::io
