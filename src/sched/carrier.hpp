@@ -9,6 +9,8 @@
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/sched/runnable.hpp>
 
+#include "sched/thread_state.hpp"
+
 // Who has a seat, and how it changes hands while a task runs.
 //
 // A seat's word `sitter` holds the carrier that sits on it and a bit `deciding`. A carrier's flag `inside` is set while
@@ -63,6 +65,14 @@ class carrier {
   /// Its thread: the seat it has and keeps until leave(), or null.
   [[nodiscard]] seat* enter() noexcept;
 
+  /// Its thread: the task is about to park, yield or end. It is in its own code no more, until begin() or leave().
+  void leave_own_code() noexcept {
+    // relaxed: without a seat, only a signal handler in the same thread looks
+    if (!enter()) inside_.store(true, std::memory_order_relaxed);
+  }
+  /// Its thread, in a signal handler too: the task that it runs is in the midst of its own code.
+  [[nodiscard]] bool runs_own_code() const noexcept { return runs() && !works_on_seat(); }
+
   /// Its thread: it does nothing more with the seat.
   void leave() noexcept {
     // release: pairs with is_inside()
@@ -93,7 +103,9 @@ class carrier {
   seat* seat_ = nullptr;  // what its thread believes, checked by enter(); written while nobody sits there
   std::atomic<runnable*> runs_{nullptr};
   std::atomic<bool> inside_{true};
-  std::chrono::steady_clock::time_point began_{};  // a run beside a seat; its thread's
+  // A run beside a seat; its thread's.
+  std::chrono::steady_clock::time_point began_{};
+  std::optional<thread_usage> used_before_;
 
   // The pool's, under its mutex.
   std::condition_variable seated_;

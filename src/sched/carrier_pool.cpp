@@ -172,6 +172,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
     // relaxed: a number
     begun_beside_.fetch_add(1, std::memory_order_relaxed);
     self.began_ = std::chrono::steady_clock::now();
+    self.used_before_ = usage_of_this_thread();
     self.begin(*task);
     task->resume();
     static_cast<void>(self.end());
@@ -182,10 +183,17 @@ void carrier_pool::work_beside(carrier& self) noexcept {
 }
 
 void carrier_pool::judge(carrier& by, runnable& task) noexcept {
-  if (std::chrono::steady_clock::now() - by.began_ >= short_run_) {
-    task.beside_ = short_runs_wanted;
-  } else {
+  auto was_short = [&] {
+    if (std::chrono::steady_clock::now() - by.began_ < short_run_) return true;
+    // It may be that the system ran others meanwhile, after which it is not to blame.
+    auto used = usage_of_this_thread();
+    const auto& before = by.used_before_;
+    return used && before && used->on_cpu - before->on_cpu < short_run_ && used->sleeps == before->sleeps;
+  };
+  if (was_short()) {
     --task.beside_;
+  } else {
+    task.beside_ = short_runs_wanted;
   }
 }
 

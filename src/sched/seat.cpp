@@ -32,14 +32,14 @@ held_driver::~held_driver() {
 
 void runnable::leave_own_code() noexcept {
   auto* here = current_carrier();
-  static_cast<void>(here->enter());
+  here->leave_own_code();
   if (beside_ != 0) [[unlikely]]
     here->owner().carriers().judge(*here, *this);
 }
 
 bool runnable::commit_park_on_carrier() noexcept {
   auto* here = current_carrier();
-  static_cast<void>(here->enter());
+  here->leave_own_code();
   if (beside_ != 0) [[unlikely]]
     here->owner().carriers().judge(*here, *this);
   if (commit_park()) return true;

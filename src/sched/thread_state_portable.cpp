@@ -14,4 +14,12 @@ std::chrono::nanoseconds cpu_time_of(std::thread::native_handle_type) noexcept {
 
 thread_activity activity_of(int) { return {}; }
 
+std::optional<thread_usage> usage_of_this_thread() noexcept { return std::nullopt; }
+
+void prepare_traces() {}
+
+std::vector<const void*> trace_of(int, const runnable&) { return {}; }
+
+std::string name_of_place(const void*) { return {}; }
+
 }  // namespace weft::sched

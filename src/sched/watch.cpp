@@ -76,11 +76,13 @@ bool watch::wait() {
 
 void watch::work() {
   become_watch();
+  if (options_.on_stall && options_.traces) prepare_traces();
   carriers_.prepare_spare();
   while (wait()) {
     auto present = clock::now();
     for (std::size_t i = 0; i < seen_.size(); ++i) look_at(*owner_.seats_[i], seen_[i], present);
     add_threads_beside();
+    tell();
   }
 }
 
@@ -98,23 +100,33 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
   auto held = present - seen.since;
   if (held < options_.slice || (seen.reported && !one.where_to_wait().prepare_hand_over())) return;
 
-  stall event;
-  event.held = held;
-  if (!take_from(one, sits, resumed, event)) return;
+  untold found;
+  found.event.held = held;
+  explain(found, sits, seen);
+  if (!take_from(one, sits, resumed, found)) return;
+  if (found.event.handed_over) carriers_.prepare_spare();
   if (std::exchange(seen.reported, true)) return;
-  event.on_cpu = carriers_.cpu_time(sits) - seen.cpu_time;
-  auto activity = activity_of(carriers_.thread_id(sits));
-  event.reason = activity.reason;
-  event.system_call = std::move(activity.system_call);
-  // The clock started one look later than the run.
-  if (event.reason == stall_reason::computing && event.on_cpu * 2 < held - tick_) {
-    event.reason = stall_reason::not_scheduled;
-  }
-  if (event.handed_over) carriers_.prepare_spare();
-  record(event, present);
+  if (record(found.event, present)) untold_.push_back(std::move(found));
 }
 
-bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& event) {
+void watch::explain(untold& found, carrier& by, const sighting& seen) {
+  auto& event = found.event;
+  found.thread_id = carriers_.thread_id(by);
+  event.on_cpu = carriers_.cpu_time(by) - seen.cpu_time;
+  auto activity = activity_of(found.thread_id);
+  event.reason = activity.reason;
+  event.system_call = std::move(activity.system_call);
+  event.lock = activity.lock;
+  found.place = activity.place;
+  found.can_be_interrupted = activity.can_be_interrupted;
+  // The clock started one look later than the run.
+  if (event.reason == stall_reason::computing && event.on_cpu * 2 < event.held - tick_) {
+    event.reason = stall_reason::not_scheduled;
+  }
+}
+
+bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found) {
+  auto& event = found.event;
   auto* spare = one.where_to_wait().prepare_hand_over() ? carriers_.take_spare() : nullptr;
   one.begin_decision(stuck);
   base::asymmetric_fence_heavy();
@@ -125,7 +137,10 @@ bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& e
     event.task_name = who.name;
     event.spawned_at = who.spawned_at;
     event.handed_over = spare != nullptr;
-    if (spare) carrier_pool::mark(*task);
+    found.task = task;
+    // Whom the system kept from running need not be one that computes.
+    bool is_to_blame = event.reason != stall_reason::not_scheduled || event.on_cpu >= tick_;
+    if (spare && is_to_blame) carrier_pool::mark(*task);
   }
   one.decide(still_stuck && spare ? *spare : stuck);
   if (!spare) return still_stuck;
@@ -136,7 +151,6 @@ bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& e
   one.count_hand_over();
   carriers_.seat_spare(*spare, one);
   carriers_.lower_priority(stuck);
-
   return true;
 }
 
@@ -148,19 +162,26 @@ void watch::add_threads_beside() {
   begun_beside_ = begun;
 }
 
-void watch::record(const stall& event, clock::time_point present) {
-  bool report = false;
-  {
-    std::lock_guard guard{sites_mutex_};
-    auto& site = sites_[{event.spawned_at.file_name(), event.spawned_at.line()}];
-    site.counted.spawned_at = event.spawned_at;
-    ++site.counted.stalls;
-    ++site.counted.by_reason[static_cast<std::size_t>(event.reason)];
-    site.counted.longest = std::max(site.counted.longest, event.held);
-    report = site.reported == clock::time_point{} || present - site.reported >= between_reports;
-    if (report) site.reported = present;
+bool watch::record(const stall& event, clock::time_point present) {
+  std::lock_guard guard{sites_mutex_};
+  auto& site = sites_[{event.spawned_at.file_name(), event.spawned_at.line()}];
+  site.counted.spawned_at = event.spawned_at;
+  ++site.counted.stalls;
+  ++site.counted.by_reason[static_cast<std::size_t>(event.reason)];
+  site.counted.longest = std::max(site.counted.longest, event.held);
+  if (!options_.on_stall) return false;
+  bool report = site.reported == clock::time_point{} || present - site.reported >= between_reports;
+  if (report) site.reported = present;
+  return report;
+}
+
+void watch::tell() {
+  for (auto& each : untold_) {
+    if (options_.traces && each.can_be_interrupted) each.event.trace = trace_of(each.thread_id, *each.task);
+    if (options_.traces && each.event.trace.empty() && each.place) each.event.trace.push_back(each.place);
+    options_.on_stall(each.event);
   }
-  if (report && options_.on_stall) options_.on_stall(event);
+  untold_.clear();
 }
 
 std::vector<stall_site> watch::sites() const {
@@ -185,11 +206,18 @@ std::string_view name(stall_reason reason) noexcept {
 
 namespace {
 
+std::string address(const void* where) {
+  std::array<char, 24> text;
+  auto length = std::snprintf(text.data(), text.size(), "%p", where);
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
 std::string cause_and_cure(const stall& event) {
   switch (event.reason) {
     case stall_reason::computing: return "It computes: call compute()";
     case stall_reason::system_call: return "It blocks in " + event.system_call + ": call blocking()";
-    case stall_reason::lock: return "It waits for an OS lock (futex): use weft::mutex, or call blocking()";
+    case stall_reason::lock:
+      return "It waits for an OS lock (futex " + address(event.lock) + "): use weft::mutex, or call blocking()";
     case stall_reason::page_fault: return "It waits for a page of memory: call blocking()";
     case stall_reason::not_scheduled: return "The system runs other threads: too few cores, or a quota";
     case stall_reason::unknown: break;
@@ -214,6 +242,12 @@ std::string describe(const stall& event) {
               " of them on a core. " + cause_and_cure(event);
   sentence += event.handed_over ? ". Its seat went on without it" : ". Its seat stands still meanwhile";
   return sentence;
+}
+
+std::string describe_trace(const stall& event) {
+  std::string lines;
+  for (const auto* each : event.trace) lines += "  " + address(each) + ' ' + name_of_place(each) + '\n';
+  return lines;
 }
 
 }  // namespace weft::sched

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <weft/sched/runnable.hpp>
 #include <weft/sched/watch.hpp>
 
 namespace weft::sched {
@@ -53,6 +54,14 @@ class watch {
     bool reported = false;
   };
 
+  struct untold {
+    stall event;
+    const runnable* task = nullptr;
+    int thread_id = 0;
+    const void* place = nullptr;
+    bool can_be_interrupted = false;
+  };
+
   void work();
   /// Waits for a tick; or, after many ticks at which all was idle, until a seat is busy. False: stop.
   [[nodiscard]] bool wait();
@@ -60,9 +69,13 @@ class watch {
   void wake() noexcept;
   void look_at(seat& one, sighting& seen, clock::time_point present);
   /// Returns false when the task has gone on meanwhile.
-  [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, stall& event);
+  [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found);
   void add_threads_beside();
-  void record(const stall& event, clock::time_point present);
+  /// Fills in what the task is doing.
+  void explain(untold& found, carrier& by, const sighting& seen);
+  /// Counts the event. Returns whether to tell of it.
+  [[nodiscard]] bool record(const stall& event, clock::time_point present);
+  void tell();
 
   scheduler& owner_;
   carrier_pool& carriers_;
@@ -70,6 +83,7 @@ class watch {
   const std::chrono::nanoseconds tick_;
   std::vector<sighting> seen_;
   std::uint64_t begun_beside_ = 0;
+  std::vector<untold> untold_;  // told once every seat was looked at
   unsigned idle_ticks_ = 0;
 
   std::mutex mutex_;  // guards stopping_ and the sleep

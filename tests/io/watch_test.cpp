@@ -28,7 +28,7 @@
 #include <weft/task/runtime.hpp>
 
 #include "io/io_fixture.hpp"
-#include "io/page_fault.hpp"
+#include "task/page_fault.hpp"
 
 // What the reactor does goes on while tasks that do not park keep every seat's OS thread. Nothing here waits for time
 // to pass: they are stuck until a task or a client, which could do nothing without the watch, lets them go.
@@ -339,8 +339,9 @@ class file_calls : public ::testing::TestWithParam<std::tuple<submitted, way>> {
   /// Calls `f(reading, pipe, where)` while every seat is stuck in `where`; `reading` reads five bytes of `pipe`.
   template <class F>
   void run_stuck(F f) {
-    auto [when, how] = GetParam();
-    run_watched(reactor_kind::io_uring, true, [&, when = when, how = how] {
+    auto when = std::get<0>(GetParam());
+    auto how = std::get<1>(GetParam());
+    run_watched(reactor_kind::io_uring, true, [&] {
       fifo pipe;
       auto file = file::open(pipe.path(), {.access = file_access::read_write}).value();
       trap where{how};

@@ -4,12 +4,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <weft/base/random.hpp>
@@ -18,6 +20,8 @@
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>
+
+#include "task/page_fault.hpp"
 
 // Real time: a virtual clock never sees a task that does not park. Nothing here waits for time to pass, though: a stuck
 // task is stuck until another task, which could not run without the watch, lets it go. Without the watch these tests
@@ -39,7 +43,18 @@ class told {
   }
 
   /// Waits, on an OS thread, until something was told of a task of that name, and returns the first of it.
-  [[nodiscard]] sched::stall first(std::string_view name) {
+  [[nodiscard]] sched::stall first(std::string_view name) { return take(name); }
+
+  /// The same, but takes it out.
+  [[nodiscard]] sched::stall next(std::string_view name) {
+    auto found = take(name);
+    std::lock_guard guard{mutex_};
+    events_.erase(std::ranges::find(events_, name, &sched::stall::task_name));
+    return found;
+  }
+
+ private:
+  [[nodiscard]] sched::stall take(std::string_view name) {
     std::unique_lock lock{mutex_};
     for (;;) {
       auto found = std::ranges::find(events_, name, &sched::stall::task_name);
@@ -48,7 +63,6 @@ class told {
     }
   }
 
- private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<sched::stall> events_;
@@ -93,6 +107,12 @@ class pipe_ends {
     char got = 0;
     EXPECT_EQ(::read(ends_[0], &got, 1), 1);
     return got;
+  }
+  int poll() const noexcept {
+    pollfd readable{.fd = ends_[0], .events = POLLIN, .revents = 0};
+    auto found = ::poll(&readable, 1, -1);
+    if (found == 1) read();
+    return found;
   }
   void write(char what) const noexcept { EXPECT_EQ(::write(ends_[1], &what, 1), 1); }
 
@@ -217,6 +237,98 @@ TEST_P(watched, waiting_for_an_os_lock_is_told_from_other_system_calls) {
                   changed.notify_all();
                 }),
             1u);
+}
+
+TEST_P(watched, waiting_in_a_page_fault_is_told) {
+  if (!testing::page_fault{}.works()) GTEST_SKIP() << "no userfaultfd here";
+  std::mutex mutex;
+  std::vector<std::unique_ptr<testing::page_fault>> pages;
+  EXPECT_GE(stalls_told_for(
+                stall_reason::page_fault, GetParam(),
+                [&] {
+                  auto* page = [&] {
+                    std::lock_guard guard{mutex};
+                    return pages.emplace_back(std::make_unique<testing::page_fault>()).get();
+                  }();
+                  page->touch();
+                },
+                [&] {
+                  std::lock_guard guard{mutex};
+                  for (auto& each : pages) each->fill();
+                }),
+            1u);
+}
+
+// ---- where a task was
+
+/// Has a task in `stuck()` until an event of it meets `expected`: the system may keep the thread from answering in
+/// time, or not have let it run. Told are no more than one event a second.
+template <class Prepare, class Stuck, class LetGo, class Expected>
+void expect_told(Prepare prepare, Stuck stuck, LetGo let_go, Expected expected) {
+  told events;
+  run_watched(1, &events, [&] {
+    for (bool met = false; !met;) {
+      prepare();
+      scope tasks;
+      tasks.spawn({.name = "stuck"}, [&] { stuck(); });
+      met = expected(blocking([&] { return events.next("stuck"); }));
+      let_go();
+    }
+  });
+}
+
+/// Whether `trace` has a call in `function`, which is not long.
+bool goes_through(const std::vector<const void*>& trace, auto* function) {
+  auto from = reinterpret_cast<std::uintptr_t>(function);
+  return std::ranges::any_of(trace,
+                             [&](const void* each) { return reinterpret_cast<std::uintptr_t>(each) - from < 1024; });
+}
+
+[[gnu::noinline]] void spin_here(const std::atomic<bool>& released) {
+  // acquire: sees what was done before
+  while (!released.load(std::memory_order_acquire)) {}
+  asm volatile("");  // no tail call
+}
+
+[[gnu::noinline]] char read_here(const pipe_ends& pipe) {
+  auto got = pipe.read();
+  asm volatile("");  // no tail call
+  return got;
+}
+
+TEST(watch, what_it_tells_carries_the_stack_of_a_task_that_computes) {
+  std::atomic<bool> released{false};
+  expect_told([&] { released = false; }, [&] { spin_here(released); }, [&] { released = true; },
+              [&](const sched::stall& event) {
+                return event.trace.size() > 1 && goes_through(event.trace, &spin_here) &&
+                       !describe_trace(event).empty();
+              });
+}
+
+TEST(watch, what_it_tells_carries_the_stack_of_a_task_that_reads_and_the_read_goes_on) {
+  pipe_ends pipe;
+  expect_told([] {}, [&] { EXPECT_EQ(read_here(pipe), 'x'); }, [&] { pipe.write('x'); },
+              [&](const sched::stall& event) {
+                return event.system_call == "read" && event.trace.size() > 1 && goes_through(event.trace, &read_here);
+              });
+}
+
+TEST(watch, it_does_not_interrupt_what_would_fail) {
+  pipe_ends pipe;
+  expect_told([] {}, [&] { EXPECT_EQ(pipe.poll(), 1); }, [&] { pipe.write('x'); },
+              [&](const sched::stall& event) {
+                if (event.system_call != "poll") return false;
+                EXPECT_EQ(event.trace.size(), 1u) << "the system call alone is known";
+                return true;
+              });
+}
+
+TEST(watch, what_it_tells_names_the_lock) {
+  std::mutex mutex;
+  expect_told([&] { mutex.lock(); }, [&] { std::lock_guard wait{mutex}; }, [&] { mutex.unlock(); },
+              [&](const sched::stall& event) {
+                return event.reason == stall_reason::lock && event.lock == static_cast<const void*>(&mutex);
+              });
 }
 
 TEST_P(watched, a_task_that_lost_its_seat_goes_on_as_any_other) {

@@ -8,6 +8,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <weft/base/clock.hpp>
 
@@ -33,13 +34,21 @@ struct stall {
   std::source_location spawned_at;
   stall_reason reason = stall_reason::unknown;
   std::string system_call;            ///< in which it was, when it was in one: "read", "futex", …
+  const void* lock = nullptr;         ///< the futex that it waited for, when it waited for one
   std::chrono::nanoseconds held{};    ///< for how long, when it was noticed
   std::chrono::nanoseconds on_cpu{};  ///< how much of that it ran
   bool handed_over = false;  ///< the seat went on without it. False: no thread could be started, or the reactor cannot
+  /// Where it was, as addresses in the code, innermost first: see describe_trace(). One only in a system call that does
+  /// not bear interruption; none when it had gone on already.
+  std::vector<const void*> trace;
 };
 
 /// The event as a sentence for a log.
 [[nodiscard]] std::string describe(const stall& event);
+
+/// Where the task was, a line each for the function and those that called it, with what the program's dynamic symbols
+/// say (link with -rdynamic for its own); elsewhere the file and the offset in it, for addr2line. Takes its time.
+[[nodiscard]] std::string describe_trace(const stall& event);
 
 /// What the tasks of one spawn site did to their seats.
 struct stall_site {
@@ -61,6 +70,10 @@ struct watch_options {
   /// Told of stalls: of each spawn site at most one a second, on the watch's thread. Must not wait for a task. Empty:
   /// they are counted only.
   std::function<void(const stall&)> on_stall = {};
+  /// Whether what on_stall is told carries a stack trace. For that the task's OS thread is interrupted by a signal
+  /// (SIGURG; a handler of the program's goes on to get its own), unless it is in a system call that would then fail
+  /// with EINTR instead of going on.
+  bool traces = true;
 };
 
 }  // namespace weft::sched
