@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -21,7 +22,7 @@ namespace {
 
 /// Enough that a seat with something to do runs at once, and that computing still gets its share when seats are busy:
 /// the same as compute()'s threads have.
-constexpr int nice_below_seats = 10;
+constexpr int nice_below_seats = 10;  // more than what the process has
 
 /// struct sched_attr of the kernel, which Debian 12's C library does not declare.
 struct scheduling {
@@ -148,7 +149,10 @@ void become_watch() noexcept {
 }
 
 void run_after_seats(int thread_id) noexcept {
-  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(thread_id), nice_below_seats));
+  errno = 0;
+  int own = getpriority(PRIO_PROCESS, 0);
+  if (errno != 0) return;
+  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(thread_id), std::min(own + nice_below_seats, 19)));
 }
 
 std::chrono::nanoseconds cpu_time_of(std::thread::native_handle_type thread) noexcept {
