@@ -386,12 +386,19 @@ TEST(watch, a_task_known_to_compute_runs_beside_the_seat_from_the_start_and_late
     auto stalls = [&] { return site_of_worker().stalls; };
     line = __LINE__ + 1;
     auto worker = spawn([&] {
+      // Short runs, after which it is on the seat, then one that is too long.
+      auto compute_until_stalled = [&] {
+        auto last = stalls();
+        for (int i = 0; i < 10; ++i) EXPECT_TRUE(sleep(10us));
+        auto until = std::chrono::steady_clock::now() + 20ms;
+        while (stalls() == last && std::chrono::steady_clock::now() < until) {}
+      };
       // Again where the system ran others, for which a task is not to blame.
-      while (site_of_worker().by_reason[static_cast<std::size_t>(stall_reason::computing)] == 0) {
-        auto before = stalls();
-        while (stalls() == before) {}
-        yield();  // parks: if it computed, it runs beside from here on
-      }
+      auto computed = [&] {
+        return site_of_worker().by_reason[static_cast<std::size_t>(stall_reason::computing)] != 0;
+      };
+      while (!computed()) compute_until_stalled();
+      yield();  // parks: from here on it runs beside
       auto before = stalls();
       // The only seat is free: the other task runs while this one computes, and no seat is taken from it.
       spinner computing;
@@ -399,12 +406,8 @@ TEST(watch, a_task_known_to_compute_runs_beside_the_seat_from_the_start_and_late
       computing.spin();
       EXPECT_EQ(stalls(), before);
       other.join();
-      // Short runs, until it is back on the seat, where computing takes the seat from it again.
-      while (stalls() == before) {
-        for (int i = 0; i < 10; ++i) EXPECT_TRUE(sleep(10us));
-        auto until = std::chrono::steady_clock::now() + 20ms;
-        while (stalls() == before && std::chrono::steady_clock::now() < until) {}
-      }
+      // Later it is back on the seat, where computing takes the seat from it again.
+      while (stalls() == before) compute_until_stalled();
     });
     worker.join();
   });
