@@ -8,6 +8,7 @@
 
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/sched/runnable.hpp>
+#include <weft/sched/turn.hpp>
 
 #include "sched/thread_state.hpp"
 
@@ -98,6 +99,7 @@ class carrier {
   friend class held_driver;
   friend class held_seat;
   friend class seat;
+  friend bool settle(carrier&, runnable&, departure) noexcept;
 
   scheduler& owner_;
   seat* seat_ = nullptr;  // what its thread believes, checked by enter(); written while nobody sits there

@@ -27,6 +27,12 @@ thread_local constinit carrier* this_carrier = nullptr;
   return this_carrier;
 }
 
+[[gnu::noinline]] runnable* current_runnable() noexcept {
+  asm volatile("" ::: "memory");
+  auto* self = this_carrier;
+  return self ? self->runs() : nullptr;
+}
+
 seat* carrier::enter() noexcept {
   if (!seat_) return nullptr;
   // relaxed: the fence orders it before the look; see the top
@@ -173,8 +179,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
     begun_beside_.fetch_add(1, std::memory_order_relaxed);
     self.began_ = std::chrono::steady_clock::now();
     self.used_before_ = usage_of_this_thread();
-    self.begin(*task);
-    task->resume();
+    task->resume(self);
     static_cast<void>(self.end());
     lock.lock();
   }

@@ -57,6 +57,17 @@ class run_queue {
     return nullptr;
   }
 
+  /// pop() where nobody steals.
+  [[nodiscard]] runnable* pop_unshared() noexcept {
+    // relaxed, all: the owner's own; the next owner of the seat is ordered after this one
+    auto head = head_.load(std::memory_order_relaxed);
+    if (head == tail_.load(std::memory_order_relaxed)) return nullptr;
+    auto* task = ring_.load(std::memory_order_relaxed)->at(head).load(std::memory_order_relaxed);
+    // release: whoever reads size() elsewhere
+    head_.store(head + 1, std::memory_order_release);
+    return task;
+  }
+
   /// Takes the older half, `most` at the most, into `into`; returns how many.
   [[nodiscard]] std::size_t steal(runnable** into, std::size_t most) noexcept {
     auto head = head_.load(std::memory_order_acquire);  // acquire: orders the load of tail_ after it

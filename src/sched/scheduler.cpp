@@ -55,7 +55,7 @@ scheduler::scheduler(scheduler_options options) : carriers_{std::make_unique<car
   auto count = options.seats != 0 ? options.seats : available_cores();
   auto make_driver =
       options.make_driver ? std::move(options.make_driver) : [](std::size_t) { return make_parking_driver(); };
-  for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, make_driver(i)));
+  for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, count, make_driver(i)));
   idle_.reserve(count);
   // Under a virtual clock all is to happen in the order that the tasks give, whatever time it takes.
   if (options.watch.enabled && !virtual_clock::active()) {

@@ -11,11 +11,6 @@
 
 namespace weft::sched {
 
-[[gnu::noinline]] runnable* current_runnable() noexcept {
-  auto* self = current_carrier();
-  return self ? self->runs() : nullptr;
-}
-
 held_driver::held_driver() noexcept {
   auto* self = current_carrier();
   if (!self) return;
@@ -67,8 +62,7 @@ bool seat::run(carrier& self) {
       continue;
     }
     count(resumed_);
-    self.begin(*task);
-    task->resume();
+    task->resume(self);
     if (!self.end()) return false;
   }
   return true;
@@ -83,10 +77,49 @@ void seat::push_next(runnable& task) {
 
 void seat::push_last(runnable& task) {
   queue_.push(task);
-  if (owner_.seat_count() > 1) owner_.wake_one();  // an only seat pushes for itself
+  if (!alone_) owner_.wake_one();  // an only seat pushes for itself
+}
+
+runnable* seat::next_directly() noexcept {
+  auto tick = tick_ + 1;
+  if (tick % outside_interval == 0) return nullptr;
+  // relaxed: another carrier's timer is seen at the next look
+  if (tick % timer_interval == 0 && next_due_.load(std::memory_order_relaxed) != timer_wheel::never) return nullptr;
+  auto* task = local_task();
+  if (!task) return nullptr;
+  tick_ = tick;
+  if (!task->has_stack_ || task->beside_ != 0) {
+    found_ = task;
+    return nullptr;
+  }
+  count(resumed_);
+  return task;
+}
+
+runnable* end_turn(carrier& by) noexcept {
+  auto* here = by.enter();
+  return here ? here->next_directly() : nullptr;
+}
+
+void begin_turn(carrier& by, runnable& task) noexcept { by.begin(task); }
+
+bool settle(carrier& by, runnable& left, departure how) noexcept {
+  if (left.beside_ != 0) [[unlikely]]
+    by.owner_.carriers().judge(by, left);
+  if (how == departure::parks) {
+    if (left.commit_park()) return true;
+    if (!by.seat_) return false;
+    by.seat_->push_next(left);
+  } else if (by.seat_) {
+    by.seat_->push_last(left);
+  } else {
+    left.home_->schedule_last(left);
+  }
+  return true;
 }
 
 runnable* seat::find_task() {
+  if (found_) return std::exchange(found_, nullptr);
   for (;;) {
     ++tick_;
     if (tick_ % outside_interval == 0) look_outside();
@@ -113,7 +146,7 @@ runnable* seat::local_task() {
     return task;
   }
   streak_ = 0;
-  auto* task = queue_.pop();
+  auto* task = alone_ ? queue_.pop_unshared() : queue_.pop();
   if (task) return task;
   task = next_;
   next_ = nullptr;

@@ -20,8 +20,9 @@ namespace weft::sched {
 /// The right to run tasks: a run queue, a timer wheel and a driver. One carrier sits on it at a time.
 class seat {
  public:
-  seat(scheduler& owner, std::size_t index, std::unique_ptr<driver> where_to_wait)
-      : owner_{owner}, driver_{std::move(where_to_wait)}, random_{index + 1} {}
+  /// `seats`: how many there are in all.
+  seat(scheduler& owner, std::size_t index, std::size_t seats, std::unique_ptr<driver> where_to_wait)
+      : owner_{owner}, alone_{seats == 1}, driver_{std::move(where_to_wait)}, random_{index + 1} {}
 
   /// Runs tasks until the scheduler stops: true; or until the seat was handed to another carrier while a task ran:
   /// false. Thread: the carrier.
@@ -56,6 +57,10 @@ class seat {
     // relaxed: compared with itself
     return resumed_.load(std::memory_order_relaxed);
   }
+
+  /// The next task that is ready here and has a stack, when the loop has nothing else to do first. Otherwise null; the
+  /// loop then begins with what was found.
+  [[nodiscard]] runnable* next_directly() noexcept;
 
   /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
   void push_next(runnable& task);
@@ -101,8 +106,10 @@ class seat {
   void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept;
 
   scheduler& owner_;
+  const bool alone_;  // nobody steals
   run_queue queue_;
-  runnable* next_ = nullptr;  // runs before the queue; the carrier's alone
+  runnable* next_ = nullptr;   // runs before the queue; the carrier's alone
+  runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
   unsigned streak_ = 0;
   unsigned tick_ = 0;
   bool searching_ = false;   // counted in the scheduler's searching_

@@ -3,10 +3,12 @@
 #include <exception>
 
 #include <weft/sched/scheduler.hpp>
+#include <weft/sched/turn.hpp>
 
 namespace weft::detail {
 
-void coroutine_state::resume() noexcept {
+void coroutine_state::resume(sched::carrier& by) noexcept {
+  sched::begin_turn(by, *this);
   took_turn();
   while (wait_ && !wait_->woken()) {
     // From a successful commit on it may run, and end, elsewhere: touch nothing.

@@ -15,7 +15,7 @@ class os_thread_state final : public task_state {
  public:
   os_thread_state() noexcept : task_state{task_kind::os_thread, nullptr, {}} {}
 
-  void resume() noexcept override { std::terminate(); }  // never scheduled
+  void resume(sched::carrier&) noexcept override { std::terminate(); }  // never scheduled
 
   void make_ready() noexcept override {
     std::lock_guard guard{mutex_};
@@ -100,7 +100,7 @@ bool task_state::observe_end(end_observer& observer) noexcept {
   return true;
 }
 
-void task_state::end() noexcept {
+void task_state::announce_end() noexcept {
   leave_own_code();
   end_observer* observer = nullptr;
   base::intrusive_list<sched::wait_node> told_after_observer;
@@ -120,7 +120,6 @@ void task_state::end() noexcept {
   }
   if (observer) observer->on_end(*this, thrown());
   while (auto* node = told_after_observer.pop_front()) node->notify();
-  release();
 }
 
 }  // namespace detail

@@ -1,21 +1,26 @@
+#include <utility>
+
 #include <weft/sched/scheduler.hpp>
+#include <weft/sched/turn.hpp>
 #include <weft/stack/overflow.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 namespace weft::detail {
-namespace {
 
-/// What an OS thread has that runs virtual threads.
+/// What an OS thread has that runs virtual threads: the flow of the scheduler's loop.
 struct carrier_flow {
   stack::context own;
   stack::alternate_signal_stack signals;  // for the handler that finds the stack of a virtual thread used up
+  virtual_thread* before = nullptr;       // who left for the loop, and is to be settled
 };
 
-// The calling carrier's own flow. Never inlined: see current_runnable.
-[[gnu::noinline]] stack::context& this_carrier() noexcept {
+namespace {
+
+// The calling carrier's own. Never inlined: see current_runnable.
+[[gnu::noinline]] carrier_flow& flow_of_this_carrier() noexcept {
   static thread_local carrier_flow flow;
   asm volatile("" ::: "memory");
-  return flow.own;
+  return flow;
 }
 
 }  // namespace
@@ -26,38 +31,68 @@ void virtual_thread::prepare(std::byte* stack_top) noexcept {
 
 void virtual_thread::enter(void* self) {
   auto& thread = *static_cast<virtual_thread*>(self);
+  thread.arrive();
   thread.body();
-  thread.why_ = leave::ending;
-  stack::context::exit_to(thread.context_, *thread.carrier_);
+  // Here, where it may wait, and not where the last reference goes.
+  if (thread.is_only_reference()) thread.discard_value();
+  thread.why_ = leaving::ending;
+  thread.announce_end();
+  stack::context::exit_to(thread.context_, thread.successor());
 }
 
-void virtual_thread::resume() noexcept {
-  auto& here = this_carrier();
-  took_turn();
-  for (;;) {
-    carrier_ = &here;
-    stack::context::switch_to(here, context_);
-    switch (why_) {
-      case leave::parking:
-        // From a successful commit on it may run, and end, elsewhere: touch nothing.
-        if (commit_park_on_carrier()) return;
-        break;
-      case leave::yielding:
-        leave_own_code();
-        home()->schedule_last(*this);
-        return;
-      case leave::ending: end(); return;
-    }
+// On the carrier's loop.
+void virtual_thread::resume(sched::carrier& by) noexcept {
+  auto& flow = flow_of_this_carrier();
+  for (auto* thread = this; thread != nullptr;) {
+    thread->on_ = &by;
+    thread->flow_ = &flow;
+    stack::context::switch_to(flow.own, thread->context_);
+    // Whoever comes back need not be who was switched to.
+    auto* left = flow.before;
+    thread = left->has_left(by) ? nullptr : left;
   }
 }
 
-void virtual_thread::leave_for(leave why) noexcept {
-  why_ = why;
-  stack::context::switch_to(context_, *carrier_);
+/// Whom to switch to now that this one leaves.
+stack::context& virtual_thread::successor() noexcept {
+  if (auto* ready = sched::end_turn(*on_)) {
+    auto& heir = static_cast<virtual_thread&>(*ready);
+    heir.on_ = on_;
+    heir.flow_ = flow_;
+    heir.before_ = this;
+    return heir.context_;
+  }
+  flow_->before = this;
+  return flow_->own;
 }
 
-void virtual_thread::park(time_point) noexcept { leave_for(leave::parking); }
+void virtual_thread::leave(leaving why) noexcept {
+  why_ = why;
+  stack::context::switch_to(context_, successor());
+  arrive();
+}
 
-void virtual_thread::yield() noexcept { leave_for(leave::yielding); }
+/// The first thing on its own stack, after every switch to it.
+void virtual_thread::arrive() noexcept {
+  took_turn();
+  if (before_ != nullptr) {
+    // The carrier has a seat, or there would have been nobody to switch to: it can be queued there.
+    static_cast<void>(std::exchange(before_, nullptr)->has_left(*on_));
+  }
+  sched::begin_turn(*on_, *this);
+}
+
+/// By whoever comes after it, on another stack. It may be gone on return. False: it has to go on, now.
+bool virtual_thread::has_left(sched::carrier& by) noexcept {
+  if (why_ == leaving::ending) {
+    release();
+    return true;
+  }
+  return sched::settle(by, *this, why_ == leaving::parking ? sched::departure::parks : sched::departure::yields);
+}
+
+void virtual_thread::park(time_point) noexcept { leave(leaving::parking); }
+
+void virtual_thread::yield() noexcept { leave(leaving::yielding); }
 
 }  // namespace weft::detail

@@ -12,7 +12,7 @@ namespace {
 /// Parks nowhere: the test asks whether it would.
 class waiter final : public runnable {
  public:
-  void resume() noexcept override {}
+  void resume(carrier&) noexcept override {}
   void make_ready() noexcept override { ++made_ready; }
   int made_ready = 0;
 };

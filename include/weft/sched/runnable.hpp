@@ -11,6 +11,7 @@ namespace weft::sched {
 
 class carrier;
 class scheduler;
+enum class departure : std::uint8_t;
 
 /// Why a wait ended, when it was not one of its own cases (those count from 0).
 enum class wake_reason : std::int32_t { timed_out = -2, cancelled = -1, first_case = 0 };
@@ -52,8 +53,9 @@ class runnable {
   runnable& operator=(const runnable&) = delete;
   virtual ~runnable() = default;
 
-  /// Runs the task until it parks, yields or ends. Called on a carrier, by the scheduler only.
-  virtual void resume() noexcept = 0;
+  /// Runs the task, and begins with begin_turn(), until it parks, yields or ends. A task with a stack of its own may
+  /// have been followed by others when it returns. Called on a carrier, by the scheduler only.
+  virtual void resume(carrier& by) noexcept = 0;
 
   /// Makes a parked task run again: by default, hands it to its scheduler. Called by whoever notified it.
   virtual void make_ready() noexcept;
@@ -186,13 +188,17 @@ class runnable {
   [[nodiscard]] scheduler* home() const noexcept { return home_; }
 
  protected:
-  explicit runnable(scheduler* home) noexcept : home_{home} {}
+  /// Whether a task that leaves may switch to this one, as <weft/sched/turn.hpp> has it.
+  enum class has_stack : bool { no, yes };
+  explicit runnable(scheduler* home, has_stack own = has_stack::no) noexcept
+      : home_{home}, has_stack_{own == has_stack::yes} {}
 
  private:
   friend class carrier_pool;
   friend class global_queue;
   friend class run_queue;
   friend class seat;
+  friend bool settle(carrier&, runnable&, enum departure) noexcept;
 
   // The word: epoch (32 bits) | reason (24) | bits (8). An epoch comes again after four thousand million waits of one
   // task: a claimer holds the object's lock, or has looked an instant ago, so that it cannot meet the same one twice.
@@ -215,6 +221,7 @@ class runnable {
   scheduler* home_ = nullptr;
   runnable* next_ = nullptr;  // in the global queue
   std::atomic<bool> cancel_{false};
+  const bool has_stack_ = false;
   // How many more short runs in a row it owes before it may run on a seat again; 0: it may. Written by the carrier that
   // runs it, or by the watch while it decides about that carrier's seat.
   std::uint8_t beside_ = 0;

@@ -100,6 +100,7 @@ class scheduler {
   friend class seat;
   friend class timer_entry;
   friend class watch;
+  friend bool settle(carrier&, runnable&, departure) noexcept;
 
   [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
   [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }

@@ -41,9 +41,12 @@ class coroutine_state : public task_state {
   void let_others_run() noexcept;
 
   /// The outermost coroutine has reached its end and is suspended there for good.
-  void finished() noexcept { end(); }
+  void finished() noexcept {
+    announce_end();
+    release();
+  }
 
-  void resume() noexcept override;
+  void resume(sched::carrier& by) noexcept override;
   void park(time_point deadline) noexcept override;
   void yield() noexcept override;
 

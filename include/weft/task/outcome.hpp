@@ -40,6 +40,9 @@ class outcome {
   }
   void set_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
+  /// Ends the life of the value. What was thrown stays.
+  void discard_value() noexcept { value_.reset(); }
+
   [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
 
   /// Returns the value, moved out, or throws what was thrown. Once.

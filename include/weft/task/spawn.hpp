@@ -2,12 +2,14 @@
 
 #include <concepts>
 #include <functional>
+#include <new>
 #include <source_location>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <weft/base/block_cache.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/task.hpp>
@@ -68,6 +70,16 @@ class coroutine_running final : public coroutine_state {
   }
 
   [[nodiscard]] outcome<T>& result() noexcept { return coroutine_.handle().promise().result; }
+
+  [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { base::release_block(block, bytes); }
+  // For callables that want more than the usual alignment.
+  [[nodiscard]] static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return ::operator new(bytes, alignment);
+  }
+  static void operator delete(void* block, std::size_t bytes, std::align_val_t alignment) noexcept {
+    ::operator delete(block, bytes, alignment);
+  }
 
  private:
   static task<T> make(F& source) {
@@ -156,7 +168,7 @@ class [[nodiscard]] join_handle {
     if (!task_) return;
     task_->request_cancel();
     detail::wait_for_end(*task_);
-    task_->release();
+    let_go();
   }
 
   [[nodiscard]] bool joinable() const noexcept { return task_ != nullptr; }
@@ -170,9 +182,9 @@ class [[nodiscard]] join_handle {
     WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached");
     detail::wait_for_end(*task_);
     struct releaser {
-      detail::task_state* task;
-      ~releaser() { task->release(); }
-    } guard{std::exchange(task_, nullptr)};
+      join_handle& handle;
+      ~releaser() { handle.let_go(); }
+    } guard{*this};
     return result_->take();
   }
 
@@ -187,10 +199,17 @@ class [[nodiscard]] join_handle {
   void detach() {
     auto* task = std::exchange(task_, nullptr);
     task->home_runtime()->adopt(*task);
+    if (task->has_ended()) result_->discard_value();
     task->release();
   }
 
  private:
+  /// After the end. The value's life ends here, in a task that may wait, and not where the last reference goes.
+  void let_go() noexcept {
+    result_->discard_value();
+    std::exchange(task_, nullptr)->release();
+  }
+
   detail::task_state* task_ = nullptr;
   detail::outcome<T>* result_ = nullptr;
 };

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <type_traits>
 #include <utility>
 
+#include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/outcome.hpp>
@@ -35,6 +37,9 @@ struct promise_base {
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { result.set_error(std::current_exception()); }
+
+  [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { base::release_block(frame, bytes); }
 
   outcome<T> result;
   std::coroutine_handle<> continuation;  // who awaits this coroutine

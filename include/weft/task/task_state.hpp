@@ -39,8 +39,8 @@ class end_observer {
 /// Thread: the task itself, but for what says otherwise.
 class task_state : public sched::runnable, public base::list_hook {
  public:
-  task_state(task_kind kind, sched::scheduler* home, std::source_location site) noexcept
-      : runnable{home}, site_{site}, kind_{kind} {}
+  task_state(task_kind kind, sched::scheduler* home, std::source_location site, has_stack own = has_stack::no) noexcept
+      : runnable{home, own}, site_{site}, kind_{kind} {}
 
   /// Waits, as begun with begin_wait() and registered, until notified. Tasks with a stack and OS threads only.
   /// `deadline` is for OS threads; the others armed a timer.
@@ -104,8 +104,14 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] bool observe_end(end_observer& observer) noexcept;
 
  protected:
-  /// The task's last act, on the carrier: tells everybody who waits, then lets go of the running task's reference.
-  void end() noexcept;
+  /// The task's last act but one, on the carrier: tells everybody who waits. Then it releases its own reference.
+  void announce_end() noexcept;
+
+  /// The running task: whether it has no handle, and nobody can ask for its result.
+  [[nodiscard]] bool is_only_reference() const noexcept {
+    // acquire: comes after what its handle did
+    return references_.load(std::memory_order_acquire) == 1;
+  }
 
  private:
   virtual void destroy() noexcept = 0;

@@ -15,11 +15,13 @@
 
 namespace weft::detail {
 
+struct carrier_flow;
+
 /// A task with a stack of its own. Its control block lies at the top of that stack, so that a fresh one touches one
 /// page; the stack goes back to its pool when the last reference is gone.
 class virtual_thread : public task_state {
  public:
-  void resume() noexcept final;
+  void resume(sched::carrier& by) noexcept final;
   void park(time_point deadline) noexcept final;
   void yield() noexcept final;
 
@@ -28,7 +30,7 @@ class virtual_thread : public task_state {
 
  protected:
   virtual_thread(sched::scheduler* home, std::source_location site, stack::slot& slot) noexcept
-      : task_state{task_kind::virtual_thread, home, site}, slot_{slot} {}
+      : task_state{task_kind::virtual_thread, home, site, has_stack::yes}, slot_{slot} {}
 
   /// Makes the flow that will run body() below `stack_top`.
   void prepare(std::byte* stack_top) noexcept;
@@ -36,16 +38,24 @@ class virtual_thread : public task_state {
   [[nodiscard]] stack::slot& slot() noexcept { return slot_; }
 
  private:
-  enum class leave : std::uint8_t { parking, yielding, ending };
+  enum class leaving : std::uint8_t { parking, yielding, ending };
 
   virtual void body() noexcept = 0;
+  /// Ends the life of what the function returned, when nobody can ask for it.
+  virtual void discard_value() noexcept = 0;
   static void enter(void* self);
-  void leave_for(leave why) noexcept;
+  void leave(leaving why) noexcept;
+  [[nodiscard]] stack::context& successor() noexcept;
+  void arrive() noexcept;
+  [[nodiscard]] bool has_left(sched::carrier& by) noexcept;
 
   stack::context context_;
-  stack::context* carrier_ = nullptr;  // whom to switch back to; set by each resume()
+  // Where the task runs; set by who switches to it, valid until it leaves.
+  sched::carrier* on_ = nullptr;
+  carrier_flow* flow_ = nullptr;
+  virtual_thread* before_ = nullptr;  // who left in favour of this one, and is to be settled
   stack::slot& slot_;
-  leave why_ = leave::parking;
+  leaving why_ = leaving::parking;
 };
 
 /// A virtual thread that calls an F and keeps what it returns.
@@ -76,6 +86,7 @@ class virtual_thread_running final : public virtual_thread {
     function_.reset();  // what it captured ends with the task, not with the last handle
   }
 
+  void discard_value() noexcept override { outcome_.discard_value(); }
   const std::exception_ptr& thrown() const noexcept override { return outcome_.error(); }
 
   void destroy() noexcept override {
