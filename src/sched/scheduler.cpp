@@ -106,6 +106,16 @@ void scheduler::schedule_last(runnable& task) noexcept {
   }
 }
 
+void scheduler::schedule_spawned(runnable& task) noexcept {
+  held_seat here;
+  if (here.get() && &here.get()->owner() == this) {
+    here.get()->push_spawned(task);
+  } else {
+    arrivals_.push(task);
+    wake_one();
+  }
+}
+
 // Called after a task was pushed where others can find it. Either this sees the idle seat and wakes it, or that seat's
 // second look, made after it counted itself idle, sees the task: both are separated by sequentially consistent fences.
 void scheduler::wake_one() noexcept {

@@ -1,5 +1,6 @@
 #include "sched/seat.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <thread>
@@ -118,6 +119,11 @@ bool settle(carrier& by, runnable& left, departure how) noexcept {
   return true;
 }
 
+void seat::push_spawned(runnable& task) {
+  spawned_.push(task);
+  if (!alone_) owner_.wake_one();
+}
+
 runnable* seat::find_task() {
   if (found_) return std::exchange(found_, nullptr);
   for (;;) {
@@ -139,23 +145,33 @@ runnable* seat::find_task() {
 }
 
 runnable* seat::local_task() {
-  if (next_ && (streak_ < longest_streak || queue_.size() == 0)) {
+  if (next_ && (streak_ < longest_streak || queued() == 0)) {
     ++streak_;
-    auto* task = next_;
-    next_ = nullptr;
-    return task;
+    return std::exchange(next_, nullptr);
   }
   streak_ = 0;
-  auto* task = alone_ ? queue_.pop_unshared() : queue_.pop();
-  if (task) return task;
-  task = next_;
-  next_ = nullptr;
+  if (auto* task = spawned_task()) return task;
+  if (auto* task = alone_ ? queue_.pop_unshared() : queue_.pop()) return task;
+  return std::exchange(next_, nullptr);
+}
+
+/// Those that were spawned last come first: they are in the caches, and of a tree of tasks only one branch is alive at
+/// once instead of a level.
+runnable* seat::spawned_task() {
+  if (spawned_streak_ == longest_streak && queue_.size() != 0) {
+    spawned_streak_ = 0;
+    return nullptr;
+  }
+  auto* task = spawned_.pop(!alone_);
+  spawned_streak_ = task ? std::min(spawned_streak_ + 1, longest_streak) : 0;
   return task;
 }
 
 void seat::look_outside() {
   std::array<runnable*, 1> arrived;
   if (owner_.arrivals_.size() != 0 && owner_.arrivals_.pop(arrived.data(), 1) == 1) queue_.push(*arrived[0]);
+  // So that the oldest does not wait for ever behind those that are spawned later.
+  if (auto* oldest = spawned_.take_oldest()) queue_.push(*oldest);
   poll_driver(time_point::min());
 }
 
@@ -198,6 +214,13 @@ runnable* seat::search_others() {
     auto& victim = *owner_.seats_[(start + i) % seats];
     if (&victim == this) continue;
     auto got = victim.queue_.steal(tasks.data(), tasks.size());
+    // The oldest of what was spawned there is likely to have the most beneath it.
+    auto share = std::min((victim.spawned_.size() + 1) / 2, spawned_batch);
+    for (; share > 0 && got < tasks.size(); --share) {
+      auto* oldest = victim.spawned_.take_oldest();
+      if (!oldest) break;
+      tasks[got++] = oldest;
+    }
     count(stolen_, got);
     if (auto* task = keep_rest(tasks.data(), got)) return task;
   }

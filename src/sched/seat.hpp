@@ -13,6 +13,7 @@
 
 #include "sched/carrier.hpp"
 #include "sched/run_queue.hpp"
+#include "sched/spawn_deque.hpp"
 #include "sched/timer_wheel.hpp"
 
 namespace weft::sched {
@@ -65,6 +66,8 @@ class seat {
   /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
   void push_next(runnable& task);
   void push_last(runnable& task);
+  /// Puts a task that has not run yet before those that were spawned here earlier. Thread: the carrier.
+  void push_spawned(runnable& task);
 
   /// Thread: any carrier; the lock is inside.
   void arm(timer_entry& entry) noexcept;
@@ -78,14 +81,15 @@ class seat {
   }
   [[nodiscard]] driver& where_to_wait() noexcept { return *driver_; }
   [[nodiscard]] scheduler& owner() noexcept { return owner_; }
-  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size() + spawned_.size(); }
   [[nodiscard]] scheduler_statistics statistics() const noexcept;
 
  private:
   static constexpr unsigned outside_interval = 61;  // resumptions between looks at the global queue and the driver
   static constexpr unsigned timer_interval = 8;     // resumptions between looks at the timers
-  static constexpr unsigned longest_streak = 16;    // tasks run from next_ in a row while others wait
+  static constexpr unsigned longest_streak = 16;    // tasks run from next_, or spawned_, in a row while others wait
   static constexpr std::size_t batch = 64;          // tasks moved at once from elsewhere
+  static constexpr std::size_t spawned_batch = 8;   // the same of those that have not run yet
 
   static constexpr std::uintptr_t deciding = 1;
 
@@ -95,6 +99,7 @@ class seat {
   [[nodiscard]] bool still_belongs_to(const carrier& one) const noexcept;
   [[nodiscard]] runnable* find_task();
   [[nodiscard]] runnable* local_task();
+  [[nodiscard]] runnable* spawned_task();
   [[nodiscard]] runnable* take_arrivals();
   [[nodiscard]] runnable* search_others();
   [[nodiscard]] runnable* keep_rest(runnable** tasks, std::size_t count);
@@ -108,9 +113,10 @@ class seat {
   scheduler& owner_;
   const bool alone_;  // nobody steals
   run_queue queue_;
+  spawn_deque spawned_;
   runnable* next_ = nullptr;   // runs before the queue; the carrier's alone
   runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
-  unsigned streak_ = 0;
+  unsigned streak_ = 0, spawned_streak_ = 0;
   unsigned tick_ = 0;
   bool searching_ = false;   // counted in the scheduler's searching_
   bool delivering_ = false;  // inside the driver or the timers: what wakes is queued in its order

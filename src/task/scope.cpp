@@ -24,7 +24,8 @@ void scope::adopt(detail::task_state& child) {
   WEFT_ASSERT(observed);
   static_cast<void>(observed);
   if (cancel_it) child.request_cancel();
-  child.home()->schedule_last(child);  // it may end, and the scope with it: touch nothing
+  child.home()->schedule_spawned(child);  // it may end, and the scope with it: touch nothing
+  detail::count_spawn();
 }
 
 void scope::join() {

@@ -78,6 +78,12 @@ void task_state::give_way() noexcept {
   if (kind_ == task_kind::virtual_thread) yield();
 }
 
+void count_spawn() noexcept {
+  auto& self = current_task();
+  // A coroutine cannot leave from here, and an OS thread need not.
+  if (self.kind() == task_kind::virtual_thread && self.must_give_way_after_spawn()) self.give_way();
+}
+
 bool task_state::arm_end(sched::wait_node& node) noexcept {
   std::lock_guard guard{end_lock_};
   // relaxed: under the lock

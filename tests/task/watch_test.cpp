@@ -83,9 +83,14 @@ void run_watched(std::size_t seats, told* listener, F f) {
 /// Keeps its core, and never parks.
 class spinner {
  public:
-  void spin() const noexcept {
+  void spin() noexcept {
+    begun_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
     // acquire: sees what was done before let_go()
     while (!released_.load(std::memory_order_acquire)) {}
+  }
+  /// Lets others run until so many spin.
+  void wait_until_begun(std::size_t count) const {
+    while (begun_.load(std::memory_order_relaxed) < count) yield();  // relaxed: a number
   }
   void let_go() noexcept {
     // release: pairs with spin()
@@ -93,6 +98,7 @@ class spinner {
   }
 
  private:
+  std::atomic<std::size_t> begun_{0};
   std::atomic<bool> released_{false};
 };
 
@@ -129,6 +135,7 @@ TEST_P(watched, tasks_that_compute_on_every_seat_do_not_keep_others_from_running
     spinner computing;
     scope tasks;
     for (std::size_t i = 0; i < GetParam(); ++i) tasks.spawn([&] { computing.spin(); });
+    computing.wait_until_begun(GetParam());
     tasks.spawn([&] { computing.let_go(); });
     tasks.join();
     EXPECT_GE(runtime::current()->statistics().handed_over, 1u);
@@ -145,6 +152,7 @@ TEST_P(watched, coroutines_that_compute_on_every_seat_do_not_keep_others_from_ru
         co_return;
       });
     }
+    computing.wait_until_begun(GetParam());
     tasks.spawn([&]() -> task<> {
       computing.let_go();
       co_return;

@@ -57,10 +57,10 @@ class global_queue {
 
 /// Runs tasks on seats: one run queue, timer wheel and driver each, work stealing between them, one carrier on each.
 ///
-/// Fairness: a runnable task waits behind at most those that were ready on its seat before it, the tasks of one
-/// hand-to-hand streak (16), and every 61 resumptions the global queue and the driver are looked at. Idle seats wait
-/// in their drivers and use no CPU.
-/// Thread: any, but for what says otherwise.
+/// Fairness: a task that was woken or yields waits behind at most those that were so on its seat before it; between two
+/// of them come at most a streak of 16 that hand to each other and a streak of 16 new ones. New tasks run the newest
+/// first; every 61 resumptions the oldest of them joins the others, and the global queue and the driver are looked at.
+/// Idle seats wait in their drivers and use no CPU. Thread: any, but for what says otherwise.
 class scheduler {
  public:
   /// Starts the carriers.
@@ -75,6 +75,9 @@ class scheduler {
 
   /// Makes `task` run after everything that is ready on the calling seat already.
   void schedule_last(runnable& task) noexcept;
+
+  /// Makes `task`, which has not run yet, run before what was spawned on the calling seat earlier.
+  void schedule_spawned(runnable& task) noexcept;
 
   [[nodiscard]] std::size_t seat_count() const noexcept { return seats_.size(); }
   [[nodiscard]] scheduler_statistics statistics() const noexcept;
