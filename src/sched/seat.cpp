@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <weft/base/check.hpp>
+#include <weft/sched/timer.hpp>
 
 #include "sched/carrier_pool.hpp"
 
@@ -151,7 +152,10 @@ runnable* seat::local_task() {
   }
   streak_ = 0;
   if (auto* task = spawned_task()) return task;
-  if (auto* task = alone_ ? queue_.pop_unshared() : queue_.pop()) return task;
+  if (auto* task = alone_ ? queue_.pop_unshared() : queue_.pop()) {
+    queue_.prefetch();
+    return task;
+  }
   return std::exchange(next_, nullptr);
 }
 
@@ -233,29 +237,31 @@ void seat::poll_driver(time_point deadline) {
   delivering_ = false;
 }
 
+// Not all that are due: those that are woken run while they are in the caches, and whoever arms or disarms meanwhile
+// waits for one batch, not for a million timers. The next look is some tasks away.
 void seat::fire_timers() {
   // acquire: pairs with the release in refresh_next_due
-  if (next_due_.load(std::memory_order_acquire) == timer_wheel::never) return;
+  auto due_at = next_due_.load(std::memory_order_acquire);
+  if (due_at == timer_wheel::never) return;
   auto present = timer_wheel::tick_before_or_at(now());
-  delivering_ = true;
-  // In batches, so that whoever arms or disarms meanwhile waits for one batch, not for a million timers.
-  while (next_due_.load(std::memory_order_acquire) <= present) {  // acquire: as above
-    std::array<std::pair<runnable*, std::int32_t>, batch> due;
-    std::size_t found = 0;
-    {
-      std::lock_guard guard{timer_lock_};
-      while (found < batch) {
-        auto* entry = timers_.pop_due(present);
-        if (!entry) break;
-        auto* task = entry->task_;
-        // Under the lock, since the waiter's disarm() takes it before its frame goes away. Once claimed, the waiter
-        // stays until it is notified.
-        if (task->claim(entry->epoch_)) due[found++] = {task, entry->reason_};
-      }
-      refresh_next_due();
+  if (due_at > present) return;
+  std::array<timer_wheel::target, timer_batch> due;
+  std::size_t popped = 0, claimed = 0;
+  {
+    std::lock_guard guard{timer_lock_};
+    while (popped < due.size() && (due[popped] = timers_.pop_due(present)).task) {
+      // They have slept: their memory is far away. Loading it now lets them come all at the same time.
+      __builtin_prefetch(due[popped++].task, 1);
     }
-    for (std::size_t i = 0; i < found; ++i) due[i].first->notify(due[i].second);
+    // Under the lock, since the waiter's disarm() takes it before its frame goes away. Once claimed, the waiter stays
+    // until it is notified.
+    for (std::size_t i = 0; i < popped; ++i) {
+      if (due[i].task->claim(due[i].epoch)) due[claimed++] = due[i];
+    }
+    refresh_next_due();
   }
+  delivering_ = true;
+  for (std::size_t i = 0; i < claimed; ++i) due[i].task->notify(due[i].reason);
   delivering_ = false;
 }
 
@@ -264,22 +270,23 @@ void seat::refresh_next_due() noexcept {
   next_due_.store(timers_.next(), std::memory_order_release);
 }
 
-void seat::arm(timer_entry& entry) noexcept {
+timer_wheel::handle seat::arm(std::uint64_t tick, const timer_wheel::target& whom) noexcept {
   std::lock_guard guard{timer_lock_};
-  timers_.insert(entry);
+  auto armed = timers_.insert(tick, whom);
   refresh_next_due();
+  return armed;
 }
 
-void seat::arm_from_elsewhere(timer_entry& entry) noexcept {
-  arm(entry);
+timer_wheel::handle seat::arm_from_elsewhere(std::uint64_t tick, const timer_wheel::target& whom) noexcept {
+  auto armed = arm(tick, whom);
   // A seat that waits already does so for what was the nearest before; one that is about to finds the wake-up.
   driver_->wake();
+  return armed;
 }
 
-void seat::disarm(timer_entry& entry) noexcept {
+void seat::disarm(timer_wheel::handle timer) noexcept {
   std::lock_guard guard{timer_lock_};
-  if (!entry.is_linked()) return;
-  timers_.remove(entry);
+  timers_.remove(timer);
   refresh_next_due();
 }
 
@@ -297,22 +304,19 @@ scheduler_statistics seat::statistics() const noexcept {
 }
 
 void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline, std::int32_t reason) noexcept {
-  task_ = &task;
-  epoch_ = epoch;
-  reason_ = reason;
-  tick_ = timer_wheel::tick_at_or_after(deadline);
+  auto tick = timer_wheel::tick_at_or_after(deadline);
+  timer_wheel::target whom{&task, epoch, reason};
   held_seat here;
   WEFT_CHECK(here.by() != nullptr, "a timer can be armed only by a task that a scheduler runs");
-  seat_ = here.get();
-  if (seat_) return seat_->arm(*this);
-  seat_ = &here.by()->owner().any_seat();
-  seat_->arm_from_elsewhere(*this);
+  seat_ = here.get() ? here.get() : &here.by()->owner().any_seat();
+  auto armed = here.get() ? seat_->arm(tick, whom) : seat_->arm_from_elsewhere(tick, whom);
+  node_ = armed.node;
+  serial_ = armed.serial;
 }
 
 void timer_entry::disarm() noexcept {
   if (!seat_) return;
-  seat_->disarm(*this);
-  seat_ = nullptr;
+  std::exchange(seat_, nullptr)->disarm({node_, serial_});
 }
 
 }  // namespace weft::sched

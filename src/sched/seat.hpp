@@ -70,10 +70,10 @@ class seat {
   void push_spawned(runnable& task);
 
   /// Thread: any carrier; the lock is inside.
-  void arm(timer_entry& entry) noexcept;
+  [[nodiscard]] timer_wheel::handle arm(std::uint64_t tick, const timer_wheel::target& whom) noexcept;
   /// The same by who does not sit here: wakes the seat if it has to wait less long now.
-  void arm_from_elsewhere(timer_entry& entry) noexcept;
-  void disarm(timer_entry& entry) noexcept;
+  [[nodiscard]] timer_wheel::handle arm_from_elsewhere(std::uint64_t tick, const timer_wheel::target& whom) noexcept;
+  void disarm(timer_wheel::handle timer) noexcept;
 
   [[nodiscard]] time_point next_timer() const noexcept {
     // acquire: pairs with the release by whoever armed or fired
@@ -89,6 +89,7 @@ class seat {
   static constexpr unsigned timer_interval = 8;     // resumptions between looks at the timers
   static constexpr unsigned longest_streak = 16;    // tasks run from next_, or spawned_, in a row while others wait
   static constexpr std::size_t batch = 64;          // tasks moved at once from elsewhere
+  static constexpr std::size_t timer_batch = 32;    // timers fired at a look
   static constexpr std::size_t spawned_batch = 8;   // the same of those that have not run yet
 
   static constexpr std::uintptr_t deciding = 1;
@@ -123,7 +124,7 @@ class seat {
   std::unique_ptr<driver> driver_;
   base::random random_;
 
-  base::spin_lock timer_lock_;  // guards timers_ and the links of the entries in it
+  base::spin_lock timer_lock_;  // guards timers_
   timer_wheel timers_;
   std::atomic<std::uint64_t> next_due_{timer_wheel::never};  // written under timer_lock_
 

@@ -78,6 +78,10 @@ void task_state::give_way() noexcept {
   if (kind_ == task_kind::virtual_thread) yield();
 }
 
+void let_others_run() noexcept {
+  if (auto& self = current_task(); self.kind() == task_kind::virtual_thread) self.give_way();
+}
+
 void count_spawn() noexcept {
   auto& self = current_task();
   // A coroutine cannot leave from here, and an OS thread need not.

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include <weft/base/clock.hpp>
-#include <weft/base/intrusive_list.hpp>
 #include <weft/sched/runnable.hpp>
 
 namespace weft::sched {
@@ -13,11 +12,14 @@ class seat;
 /// A point in time at which a wait ends. Lives in the waiter's frame.
 /// Thread: arm and disarm by the waiter, on a carrier.
 /// Lifetime: disarmed before it is destroyed.
-class timer_entry : base::list_hook {
+class timer_entry {
  public:
   timer_entry() = default;
+  timer_entry(const timer_entry&) = delete;
+  timer_entry& operator=(const timer_entry&) = delete;
 
-  /// Ends wait `epoch` of `task` with `reason` once `deadline` has come, never before. Allocates nothing.
+  /// Ends wait `epoch` of `task` with `reason` once `deadline` has come, never before. The seat
+  /// keeps 40 bytes for each timer, allocated the first time that so many are armed.
   void arm(runnable& task, std::uint64_t epoch, time_point deadline,
            std::int32_t reason = static_cast<std::int32_t>(wake_reason::timed_out)) noexcept;
 
@@ -25,17 +27,8 @@ class timer_entry : base::list_hook {
   void disarm() noexcept;
 
  private:
-  friend class seat;
-  friend class timer_wheel;
-  template <class T>
-  friend class base::intrusive_list;
-
-  runnable* task_ = nullptr;
-  seat* seat_ = nullptr;
-  std::uint64_t epoch_ = 0;
-  std::uint64_t tick_ = 0;
-  std::int32_t reason_ = 0;
-  std::uint16_t slot_ = 0;
+  seat* seat_ = nullptr;  // null: not armed
+  std::uint32_t node_ = 0, serial_ = 0;
 };
 
 }  // namespace weft::sched

@@ -87,19 +87,9 @@ class channel {
 
   /// No more sends: those that wait fail, and later ones. What is in the channel can still be received. Again: no
   /// effect.
+  /// Does not wait; a virtual thread lets others run each time it has woken 64.
   void close() noexcept {
-    detail::claimed_waiters claimed;  // told after the lock was let go
-    std::lock_guard guard{lock_};
-    closed_ = true;
-    while (auto* sender = claim(senders_, nullptr)) {
-      sender->done_ = true;
-      claimed.add(*sender->node_);
-    }
-    // Those that wait for a value: there is none, or they would not wait.
-    while (auto* receiver = claim(receivers_, nullptr)) {
-      receiver->done_ = true;
-      claimed.add(*receiver->node_);
-    }
+    while (!close_and_wake(64)) detail::let_others_run();
   }
 
   [[nodiscard]] bool is_closed() const noexcept {
@@ -146,6 +136,26 @@ class channel {
       guard.lock();
       if (values_.needs_block()) values_.add(std::move(fresh));
     }
+  }
+
+  /// Closes, and wakes up to `most` of those that wait. True when that were all; then the channel may be gone.
+  bool close_and_wake(std::size_t most) noexcept {
+    detail::claimed_waiters claimed;  // told after the lock was let go
+    std::lock_guard guard{lock_};
+    closed_ = true;
+    auto end_waits_of = [&](auto& waiters) {
+      while (most > 0) {
+        auto* waiter = claim(waiters, nullptr);
+        if (!waiter) break;
+        waiter->done_ = true;
+        claimed.add(*waiter->node_);
+        --most;
+      }
+    };
+    end_waits_of(senders_);
+    // Those that wait for a value: there is none, or they would not wait.
+    end_waits_of(receivers_);
+    return senders_.empty() && receivers_.empty();
   }
 
   // A task that selects between sending to and receiving from one channel is not its own partner: `self`, the task

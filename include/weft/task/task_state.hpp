@@ -138,6 +138,9 @@ class task_state : public sched::runnable, public base::list_hook {
   std::uint32_t operations_left_ = operations_a_turn;
 };
 
+/// Between two batches of a long call that does not wait: a virtual thread lets others run.
+void let_others_run() noexcept;
+
 /// The calling task has spawned another: now and then a virtual thread lets others run first. Parks.
 void count_spawn() noexcept;
 
