@@ -3,17 +3,6 @@
 #include <thread>
 
 namespace weft::base {
-namespace {
-
-inline void pause() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("isb" ::: "memory");
-#endif
-}
-
-}  // namespace
 
 void spin_lock::lock_contended() noexcept {
   constexpr int spins_before_yield = 64;

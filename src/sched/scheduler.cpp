@@ -139,9 +139,11 @@ void scheduler::wake_one() noexcept {
   chosen->where_to_wait().wake();
 }
 
-bool scheduler::work_is_visible() const noexcept {
-  if (arrivals_.size() != 0) return true;
-  return std::any_of(seats_.begin(), seats_.end(), [](const auto& each) { return each->queued() != 0; });
+/// How many tasks a seat that has none could take.
+std::size_t scheduler::visible_work() const noexcept {
+  auto found = arrivals_.size();
+  for (const auto& each : seats_) found += each->queued();
+  return found;
 }
 
 void scheduler::become_idle(seat& self) noexcept {
@@ -157,7 +159,9 @@ void scheduler::become_idle(seat& self) noexcept {
   }
   std::atomic_thread_fence(std::memory_order_seq_cst);  // counted idle before, the look after: see wake_one
   // acquire: what was done before stop() is seen
-  if (!work_is_visible() && !stopping_.load(std::memory_order_acquire)) {
+  // What is visible may be left to those who search. seq_cst: they look again after they stopped, see stop_searching
+  bool is_free = visible_work() == 0 || searching_.load(std::memory_order_seq_cst) != 0;
+  if (is_free && !stopping_.load(std::memory_order_acquire)) {
     if (virtual_clock::active() && all_idle()) advance_virtual_clock();
     auto deadline = self.next_timer();
     if (virtual_clock::active() && deadline != no_deadline) {

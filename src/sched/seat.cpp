@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <utility>
@@ -138,6 +139,7 @@ runnable* seat::find_task() {
     if (auto* task = local_task()) return task;
     if (auto* task = take_arrivals()) return task;
     if (auto* task = search_others()) return task;
+    if (auto* task = await_work()) return task;
 
     // acquire: what was done before stop() is seen
     if (owner_.stopping_.load(std::memory_order_acquire)) return nullptr;
@@ -199,7 +201,7 @@ void seat::stop_searching() {
   searching_ = false;
   // seq_cst: with the fence in wake_one. While this seat searched, nobody was woken for what was pushed: if this was
   // the last searcher, and something is there, somebody has to come for it.
-  if (owner_.searching_.fetch_sub(1, std::memory_order_seq_cst) == 1 && owner_.work_is_visible()) owner_.wake_one();
+  if (owner_.searching_.fetch_sub(1, std::memory_order_seq_cst) == 1 && owner_.visible_work() != 0) owner_.wake_one();
 }
 
 runnable* seat::search_others() {
@@ -212,23 +214,71 @@ runnable* seat::search_others() {
     searching_ = true;
     owner_.searching_.fetch_add(1, std::memory_order_seq_cst);  // seq_cst: see wake_one
   }
-  std::array<runnable*, batch> tasks;
   auto start = random_.below(static_cast<std::uint32_t>(seats));
   for (std::size_t i = 0; i < seats; ++i) {
     auto& victim = *owner_.seats_[(start + i) % seats];
-    if (&victim == this) continue;
-    auto got = victim.queue_.steal(tasks.data(), tasks.size());
-    // The oldest of what was spawned there is likely to have the most beneath it.
-    auto share = std::min((victim.spawned_.size() + 1) / 2, spawned_batch);
-    for (; share > 0 && got < tasks.size(); --share) {
-      auto* oldest = victim.spawned_.take_oldest();
-      if (!oldest) break;
-      tasks[got++] = oldest;
-    }
-    count(stolen_, got);
-    if (auto* task = keep_rest(tasks.data(), got)) return task;
+    if (&victim == this || !is_worth_stealing_from(victim)) continue;
+    if (auto* task = steal_from(victim)) return task;
   }
   return nullptr;
+}
+
+// A task that waits for nobody but its turn is best run where it is, in whose caches it and its neighbours are; to take
+// it costs both seats about a microsecond. So a thief looks twice, and takes what would wait longer than that at the
+// pace at which its seat got on meanwhile.
+bool seat::is_worth_stealing_from(const seat& victim) noexcept {
+  auto queued = victim.queued();
+  if (queued == 0) return false;
+  if (virtual_clock::active()) return true;  // where time stands still
+  auto present = std::chrono::steady_clock::now();
+  auto& last = looks_[victim.index_];
+  auto elapsed = present - last.at;
+  if (elapsed < shortest_look) return false;
+  auto resumed = victim.resumed();
+  auto progress = resumed - std::exchange(last, {resumed, present}).resumed;
+  return elapsed < longest_look && elapsed * queued > worth_a_steal * progress;
+}
+
+runnable* seat::steal_from(seat& victim) {
+  std::array<runnable*, batch> tasks;
+  auto got = victim.queue_.steal(tasks.data(), tasks.size());
+  // The oldest of what was spawned there is likely to have the most beneath it.
+  auto share = std::min((victim.spawned_.size() + 1) / 2, spawned_batch);
+  for (; share > 0 && got < tasks.size(); --share) {
+    auto* oldest = victim.spawned_.take_oldest();
+    if (!oldest) break;
+    tasks[got++] = oldest;
+  }
+  count(stolen_, got);
+  return keep_rest(tasks.data(), got);
+}
+
+// Sleeping, and being woken from another core, takes tens of microseconds of which the waker pays some. Where the
+// others have had work to give soon after, a seat that finds none waits awake for that long first; it is counted as
+// searching, so that nobody is woken meanwhile. Where they had not, it goes to sleep at once, and tries again some
+// time.
+runnable* seat::await_work() {
+  if (!searching_ || virtual_clock::active()) return nullptr;
+  auto longest = longest_awake;
+  if (worthwhile_ == 0 && ++idle_times_ % try_again != 0) {
+    if (owner_.visible_work() == 0) return nullptr;
+    longest = 2 * shortest_look;
+  }
+  for (auto end = std::chrono::steady_clock::now() + longest; std::chrono::steady_clock::now() < end;) {
+    for (unsigned i = 0; i < pauses; ++i) base::pause();
+    // acquire: what was done before stop() is seen
+    if (owner_.stopping_.load(std::memory_order_acquire)) return nullptr;
+    auto* task = take_arrivals();
+    if (!task) task = search_others();
+    if (task) {
+      worthwhile_ = std::min(worthwhile_ + 2, most_worthwhile);
+      return task;
+    }
+  }
+  if (worthwhile_ > 0) --worthwhile_;
+  // What there is goes on where it is, for now: look again soon, without being woken for each task that comes by.
+  if (owner_.visible_work() != 0) poll_driver(now() + look_again);
+  return local_task();
 }
 
 void seat::poll_driver(time_point deadline) {

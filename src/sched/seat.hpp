@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <weft/base/random.hpp>
 #include <weft/base/spin_lock.hpp>
@@ -23,7 +25,12 @@ class seat {
  public:
   /// `seats`: how many there are in all.
   seat(scheduler& owner, std::size_t index, std::size_t seats, std::unique_ptr<driver> where_to_wait)
-      : owner_{owner}, alone_{seats == 1}, driver_{std::move(where_to_wait)}, random_{index + 1} {}
+      : owner_{owner},
+        index_{index},
+        alone_{seats == 1},
+        looks_(seats),
+        driver_{std::move(where_to_wait)},
+        random_{index + 1} {}
 
   /// Runs tasks until the scheduler stops: true; or until the seat was handed to another carrier while a task ran:
   /// false. Thread: the carrier.
@@ -92,6 +99,14 @@ class seat {
   static constexpr std::size_t timer_batch = 32;    // timers fired at a look
   static constexpr std::size_t spawned_batch = 8;   // the same of those that have not run yet
 
+  // When another seat's tasks are taken; see is_worth_stealing_from() and await_work().
+  static constexpr std::chrono::nanoseconds shortest_look = std::chrono::microseconds{1};
+  static constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds{1};
+  static constexpr std::chrono::nanoseconds worth_a_steal = std::chrono::microseconds{4};
+  static constexpr std::chrono::nanoseconds longest_awake = std::chrono::microseconds{20};
+  static constexpr std::chrono::nanoseconds look_again = std::chrono::microseconds{100};
+  static constexpr unsigned most_worthwhile = 8, try_again = 32, pauses = 16;
+
   static constexpr std::uintptr_t deciding = 1;
 
   [[nodiscard]] static std::uintptr_t word_of(const carrier& one) noexcept {
@@ -103,6 +118,9 @@ class seat {
   [[nodiscard]] runnable* spawned_task();
   [[nodiscard]] runnable* take_arrivals();
   [[nodiscard]] runnable* search_others();
+  [[nodiscard]] bool is_worth_stealing_from(const seat& victim) noexcept;
+  [[nodiscard]] runnable* steal_from(seat& victim);
+  [[nodiscard]] runnable* await_work();
   [[nodiscard]] runnable* keep_rest(runnable** tasks, std::size_t count);
   void stop_searching();
   void look_outside();
@@ -111,14 +129,24 @@ class seat {
   void refresh_next_due() noexcept;
   void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept;
 
+  /// What was seen of another seat when it was last looked at.
+  struct look {
+    std::uint64_t resumed = 0;
+    std::chrono::steady_clock::time_point at{};
+  };
+
   scheduler& owner_;
-  const bool alone_;  // nobody steals
+  const std::size_t index_;
+  const bool alone_;         // nobody steals
+  std::vector<look> looks_;  // by the other seat's index
   run_queue queue_;
   spawn_deque spawned_;
   runnable* next_ = nullptr;   // runs before the queue; the carrier's alone
   runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
   unsigned streak_ = 0, spawned_streak_ = 0;
   unsigned tick_ = 0;
+  unsigned worthwhile_ = 0;  // how far waiting awake has paid lately; see await_work()
+  unsigned idle_times_ = 0;
   bool searching_ = false;   // counted in the scheduler's searching_
   bool delivering_ = false;  // inside the driver or the timers: what wakes is queued in its order
   std::unique_ptr<driver> driver_;

@@ -4,6 +4,15 @@
 
 namespace weft::base {
 
+/// Tells the processor that the calling OS thread waits for another core's store.
+inline void pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
 /// A lock of one byte for sections of a few instructions that never wait and run no user code. Spins a little, then
 /// gives the processor away between tries, since the holder may have lost its own.
 /// Thread: any. Meets BasicLockable, for std::lock_guard.

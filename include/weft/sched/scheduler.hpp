@@ -109,7 +109,7 @@ class scheduler {
   [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }
   [[nodiscard]] bool all_seats_idle() const noexcept;
   void wake_one() noexcept;
-  [[nodiscard]] bool work_is_visible() const noexcept;
+  [[nodiscard]] std::size_t visible_work() const noexcept;
   void become_idle(seat& self) noexcept;
   [[nodiscard]] bool all_idle() const noexcept;
   void advance_virtual_clock() noexcept;
