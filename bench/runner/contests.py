@@ -156,10 +156,12 @@ def server_contests(build, others):
 def other_contests(build):
     """Every other benchmark that there is: without a target and without a peer, one short round."""
     for program in sorted((build / "bench").glob("*/*_bench")):
-        for name in programs.list_google_benchmarks(program):
+        for benchmark in programs.list_google_benchmarks(program):
+            name = programs.plain_name(benchmark)
             if name not in BENCHMARKS_OF_WEFT:
-                yield contest(name, [name], {"weft": lambda program=program, name=name: programs.google_benchmark(
-                    program, name, "--benchmark_min_time=0.1")}, most_rounds=1)
+                yield contest(name, [name], {"weft": lambda program=program, benchmark=benchmark:
+                                             programs.google_benchmark(program, benchmark, "--benchmark_min_time=0.1")},
+                              most_rounds=1)
 
 
 def all_contests(source, build):

@@ -58,7 +58,8 @@ def google_benchmark(program, benchmark, *arguments):
 
 
 def list_google_benchmarks(program):
-    return [plain_name(line) for line in run([program, "--benchmark_list_tests"]).splitlines()]
+    """The names by which the program knows its benchmarks."""
+    return run([program, "--benchmark_list_tests"]).splitlines()
 
 
 def figures_of_lines(text):
