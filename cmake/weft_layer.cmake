@@ -37,6 +37,13 @@ function(weft_layer name)
   endif()
 endfunction()
 
+# weft_not_instrumented(<source>...): compiled without what -fsanitize adds. For code that a signal handler runs in the
+# middle of a sanitizer's own, and for code that reads memory as bytes.
+function(weft_not_instrumented)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS
+    "$<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-sanitize=all>")
+endfunction()
+
 # The warnings that our own targets are built with; never a user's.
 function(weft_warnings target)
   if(PROJECT_IS_TOP_LEVEL)

@@ -16,6 +16,7 @@ BENCHMARKS_OF_WEFT = {
     "spawn_join_one": "task/task_spawn_bench",
     "coroutine_spawn_join_one": "task/task_spawn_bench",
     "parked": "sync/sync_parked_bench",
+    "hibernated": "sync/sync_parked_bench",
     "coroutine_parked": "sync/sync_parked_bench",
     "coroutine_parked_10m": "sync/sync_parked_bench",
     "sleepers": "task/task_sleepers_bench",

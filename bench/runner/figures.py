@@ -23,6 +23,8 @@ FIGURES = {each.name: each for each in [
     figure("coroutine_spawn_join_one", "ns", "start and join a coroutine, one at a time, one seat", 30),
     figure("parked_bytes", "B", "memory of a virtual thread parked on a channel, of 1,000,000", 4600),
     figure("hibernated_bytes", "B", "the same, hibernated", 700),
+    figure("hibernate", "ns", "hibernate a parked virtual thread, of 1,000,000"),
+    figure("hibernated_wake_join", "ns", "wake and join a hibernated virtual thread, of 1,000,000"),
     figure("coroutine_parked_bytes", "B", "memory of a coroutine parked on a channel, of 1,000,000", 128),
     figure("coroutine_parked_10m_bytes", "B", "memory of a coroutine parked on a channel, of 10,000,000"),
     figure("wake_join", "ns", "wake and join a parked virtual thread, of 1,000,000", 150),

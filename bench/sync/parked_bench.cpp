@@ -1,5 +1,5 @@
-// 1,000,000 tasks, and 10,000,000 coroutines, that wait for a value of one channel: the memory that each keeps, and
-// what it costs to wake and join them all. Two seats.
+// 1,000,000 tasks, and 10,000,000 coroutines, that wait for a value of one channel: the memory that each keeps,
+// awake and hibernated, and what it costs to wake and join them all. Two seats.
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <weft/base/error.hpp>
 #include <weft/base/result.hpp>
 #include <weft/sync/channel.hpp>
+#include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>
@@ -22,6 +23,9 @@ namespace weft_bench {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// Nothing is put away unless a benchmark says so.
+const weft::run_options awake{.seats = 2, .hibernate_after = weft::no_hibernation};
 
 struct waiting_room {
   explicit waiting_room(std::size_t count) : woken(count) {}
@@ -63,17 +67,25 @@ void spawn_coroutine(weft::scope& all, waiting_room& room, std::size_t number) {
 
 struct measured_crowd {
   double bytes_each;
+  double seconds_to_put_away;
   double seconds_to_wake_and_join;
 };
 
-[[nodiscard]] measured_crowd measure_parked(std::size_t count, spawn_waiter spawn_one) {
+enum class stacks : bool { stay, are_put_away };
+
+[[nodiscard]] measured_crowd measure_parked(std::size_t count, spawn_waiter spawn_one, stacks what = stacks::stay) {
   measured_crowd measured{};
-  weft::run({.seats = 2}, [&] {
+  weft::run(awake, [&] {
     waiting_room room{count};
     weft::scope all;
     const auto before = resident_bytes();
     for (std::size_t i = 0; i < count; ++i) spawn_one(all, room, i);
     room.wait_for_all();
+    if (what == stacks::are_put_away) {
+      std::size_t put_away = 0;
+      measured.seconds_to_put_away = seconds_of([&] { put_away = weft::runtime::current()->hibernate_parked(); });
+      WEFT_CHECK(put_away == count, "a parked task kept its stack");
+    }
     measured.bytes_each = static_cast<double>(resident_bytes() - before) / static_cast<double>(count);
     measured.seconds_to_wake_and_join = seconds_of([&] {
       room.values.close();
@@ -95,6 +107,18 @@ void measure(benchmark::State& state, const std::string& kind, spawn_waiter spaw
 
 void parked(benchmark::State& state) { measure(state, "", spawn_thread); }
 BENCHMARK(parked)->UseManualTime()->Iterations(1);
+
+void hibernated(benchmark::State& state) {
+  for (auto _ : state) {
+    const auto measured = measure_parked(crowd, spawn_thread, stacks::are_put_away);
+    const auto each = 1e9 / static_cast<double>(crowd);
+    state.SetIterationTime(measured.seconds_to_wake_and_join);
+    report(state, "hibernated_bytes", measured.bytes_each);
+    report(state, "hibernate", measured.seconds_to_put_away * each);
+    report(state, "hibernated_wake_join", measured.seconds_to_wake_and_join * each);
+  }
+}
+BENCHMARK(hibernated)->UseManualTime()->Iterations(1);
 
 void coroutine_parked(benchmark::State& state) { measure(state, "coroutine_", spawn_coroutine); }
 BENCHMARK(coroutine_parked)->UseManualTime()->Iterations(1);

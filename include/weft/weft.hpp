@@ -4,6 +4,7 @@
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/asymmetric_fence.hpp>
+#include <weft/base/bell.hpp>
 #include <weft/base/check.hpp>
 #include <weft/base/clock.hpp>
 #include <weft/base/error.hpp>
@@ -11,6 +12,7 @@
 #include <weft/base/random.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/base/thread_index.hpp>
 #include <weft/http/client.hpp>
 #include <weft/http/error.hpp>
 #include <weft/http/request.hpp>
@@ -33,6 +35,7 @@
 #include <weft/sched/driver.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/context.hpp>
+#include <weft/stack/hibernation.hpp>
 #include <weft/stack/overflow.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/sync/channel.hpp>

@@ -1,6 +1,10 @@
 #include "io/completion_data.hpp"
 
+#include <cerrno>
+
 #include <sys/epoll.h>
+
+#include <weft/stack/hibernation.hpp>
 
 namespace weft::io {
 
@@ -19,6 +23,15 @@ bool deliver_events(const completion& one) noexcept {
                                  .hung_up = failed || (events & EPOLLRDHUP)});
   // The kernel ends a poll when completions have no room: watch a descriptor that may change again.
   return !one.goes_on() && !failed && descriptor::is_registered(one.data);
+}
+
+void deliver_file(const completion& one) noexcept {
+  auto& request = *reinterpret_cast<detail::file_request*>(one.data);
+  std::int64_t outcome = one.outcome;
+  // A buffer on the stack of another task, which was put away: the kernel does not bring it back itself. Rare enough to
+  // make the call here.
+  if (outcome == -EFAULT && stack::bring_back(request.call.buffer, request.call.bytes)) outcome = request.call.make();
+  request.completed(outcome);
 }
 
 }  // namespace weft::io

@@ -23,8 +23,6 @@ inline constexpr std::uint64_t ignored = 0, woken = 1, token_bit = 1ull << 63;
 [[nodiscard]] bool deliver_events(const completion& one) noexcept;
 
 /// Delivers the outcome of a file request.
-inline void deliver_file(const completion& one) noexcept {
-  reinterpret_cast<detail::file_request*>(one.data)->completed(one.outcome);
-}
+void deliver_file(const completion& one) noexcept;
 
 }  // namespace weft::io

@@ -11,6 +11,7 @@
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/io/descriptor.hpp>
+#include <weft/stack/hibernation.hpp>
 
 namespace weft::io {
 class reactor;
@@ -181,11 +182,30 @@ class descriptor_use {
   descriptor* entry_;
 };
 
+/// Makes the buffer of a call that failed with EFAULT accessible, when it lies on the stack of a parked task that was
+/// put away: the kernel does not bring it back itself. True: call again.
+class buffer_on_parked_stack {
+ public:
+  buffer_on_parked_stack(const void* begin, std::size_t bytes) noexcept : begin_{begin}, bytes_{bytes} {}
+
+  [[nodiscard]] bool is_back() noexcept { return ++tries_ <= most_tries && stack::bring_back(begin_, bytes_); }
+
+  /// It may be put away again before the call looks at it, but hardly more often in a row.
+  static constexpr int most_tries = 100;
+
+ private:
+  const void* begin_;
+  std::size_t bytes_;
+  int tries_ = 0;
+};
+
 /// Makes `call(number)`, a system call that returns -1 and sets errno when it fails, until it says something else than
 /// EINTR. Empty: it would have to wait. errc::closed: the descriptor was closed.
-template <std::invocable<int> Call>
-[[nodiscard]] std::optional<result<std::size_t>> call_when_ready(const descriptor_reference& reference, direction side,
-                                                                 std::size_t wanted, Call call) {
+/// `bring_back()` is asked after EFAULT whether to call again.
+template <std::invocable<int> Call, std::predicate BringBack = bool(*)()>
+[[nodiscard]] std::optional<result<std::size_t>> call_when_ready(
+    const descriptor_reference& reference, direction side, std::size_t wanted, Call call,
+    BringBack bring_back = [] { return false; }) {
   descriptor_use use{reference};
   if (!use) return failure(errc::closed);
   while (true) {
@@ -202,8 +222,8 @@ template <std::invocable<int> Call>
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       use.found_nothing(side, seen);
-    } else if (errno != EINTR) {
-      return failure_from_errno(errno);
+    } else if (const int error = errno; error != EINTR && !(error == EFAULT && bring_back())) {
+      return failure_from_errno(error);
     }
   }
 }

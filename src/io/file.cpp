@@ -35,13 +35,14 @@ constexpr std::size_t most_in_one_copy = 256 * 1024;
 /// Carries `bytes` by calls of `copy(done, bytes of the piece)`. Ends at a short piece; an error after some is left to
 /// the next call, as with one system call.
 template <class Copy>
-[[nodiscard]] std::int64_t copy_in_pieces(std::size_t bytes, Copy copy) noexcept {
+[[nodiscard]] std::int64_t copy_in_pieces(const void* memory, std::size_t bytes, Copy copy) noexcept {
+  detail::buffer_on_parked_stack buffer{memory, bytes};
   std::size_t done = 0;
   do {
     auto piece = std::min(bytes - done, most_in_one_copy);
     std::int64_t outcome = copy(done, piece);
     if (outcome < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR || (errno == EFAULT && buffer.is_back())) continue;
       return done > 0 ? static_cast<std::int64_t>(done) : -errno;
     }
     done += static_cast<std::size_t>(outcome);
@@ -55,16 +56,17 @@ template <class Copy>
 [[gnu::noinline]] std::int64_t detail::file_call::make() const noexcept {
   switch (what) {
     case kind::read:
-      return copy_in_pieces(bytes, [&](std::size_t done, std::size_t piece) {
+      return copy_in_pieces(buffer, bytes, [&](std::size_t done, std::size_t piece) {
         return ::pread(number, buffer + done, piece, static_cast<off_t>(offset + done));
       });
     case kind::write:
-      return copy_in_pieces(bytes, [&](std::size_t done, std::size_t piece) {
+      return copy_in_pieces(buffer, bytes, [&](std::size_t done, std::size_t piece) {
         return ::pwrite(number, buffer + done, piece, static_cast<off_t>(offset + done));
       });
     default: break;
   }
   std::int64_t outcome = -1;
+  buffer_on_parked_stack memory{buffer, bytes};
   do {
     switch (what) {
       case kind::open: outcome = ::open(path, flags, permissions); break;
@@ -76,7 +78,7 @@ template <class Copy>
       case kind::read:
       case kind::write: break;  // done above
     }
-  } while (outcome < 0 && errno == EINTR);
+  } while (outcome < 0 && (errno == EINTR || (errno == EFAULT && memory.is_back())));
   return outcome < 0 ? -errno : outcome;
 }
 

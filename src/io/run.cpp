@@ -63,7 +63,8 @@ int detail::run(const run_options& options, std::function<int()> main) {
   auto report = options.report ? options.report : report_on_standard_error;
   runtime_options chosen{.seats = options.seats,
                          .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report},
-                         .watch = options.watch};
+                         .watch = options.watch,
+                         .hibernate_after = options.hibernate_after};
   if (options.stack_bytes != 0) chosen.stack_bytes = options.stack_bytes;
   runtime home{std::move(chosen)};
   return run_in(home, {.name = "main"}, std::move(main));

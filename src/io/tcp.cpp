@@ -18,6 +18,7 @@ namespace weft {
 
 namespace {
 
+using detail::buffer_on_parked_stack;
 using detail::call_when_ready;
 using detail::descriptor_use;
 using detail::direction;
@@ -27,8 +28,10 @@ using detail::direction;
 // ---- receiving and sending
 
 [[gnu::noinline]] bool recv_operation::attempt() {
-  auto done = call_when_ready(reference_, direction::receive, into_.size(),
-                              [this](int number) { return ::recv(number, into_.data(), into_.size(), 0); });
+  buffer_on_parked_stack buffer{into_.data(), into_.size()};
+  auto done = call_when_ready(
+      reference_, direction::receive, into_.size(),
+      [this](int number) { return ::recv(number, into_.data(), into_.size(), 0); }, [&] { return buffer.is_back(); });
   if (!done) return false;
   outcome_ = *done;
   if (outcome_ == std::size_t{0} && !into_.empty()) outcome_ = failure(errc::end_of_stream);
@@ -36,8 +39,11 @@ using detail::direction;
 }
 
 [[gnu::noinline]] bool send_operation::attempt() {
-  auto done = call_when_ready(reference_, direction::send, from_.size(),
-                              [this](int number) { return ::send(number, from_.data(), from_.size(), MSG_NOSIGNAL); });
+  buffer_on_parked_stack buffer{from_.data(), from_.size()};
+  auto done = call_when_ready(
+      reference_, direction::send, from_.size(),
+      [this](int number) { return ::send(number, from_.data(), from_.size(), MSG_NOSIGNAL); },
+      [&] { return buffer.is_back(); });
   if (!done) return false;
   outcome_ = *done;
   return true;
@@ -57,11 +63,20 @@ using detail::direction;
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
-    auto done = call_when_ready(reference_, direction::send, bytes, [&](int number) {
-      // One piece is the usual case, and send() leaves the kernel less to copy and check.
-      return count == 1 ? ::send(number, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                        : ::sendmsg(number, &message, MSG_NOSIGNAL);
-    });
+    int tries = 0;
+    auto done = call_when_ready(
+        reference_, direction::send, bytes,
+        [&](int number) {
+          // One piece is the usual case, and send() leaves the kernel less to copy and check.
+          return count == 1 ? ::send(number, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+                            : ::sendmsg(number, &message, MSG_NOSIGNAL);
+        },
+        [&] {
+          bool any = false;
+          for (const auto& each : std::span{vectors}.first(count))
+            any |= stack::bring_back(each.iov_base, each.iov_len);
+          return any && ++tries <= buffer_on_parked_stack::most_tries;
+        });
     if (!done) return false;
     if (!*done) {
       outcome_ = std::unexpected{done->error()};

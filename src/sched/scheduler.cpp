@@ -177,6 +177,8 @@ void scheduler::become_idle(seat& self) noexcept {
     idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as above
   }
   if (watch_) watch_->seat_is_busy();
+  // acquire: the bell; pairs with ring_when_busy()
+  if (auto* bell = busy_bell_.load(std::memory_order_acquire)) bell->ring();
 }
 
 bool scheduler::all_seats_idle() const noexcept {

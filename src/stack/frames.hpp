@@ -34,4 +34,7 @@ void call_below(const saved_flow& parked, void (*call)(void*), void* argument) n
 /// where it is not known. Async-signal-safe.
 [[nodiscard]] std::uintptr_t interrupted_stack_pointer(const void* signal_context) noexcept;
 
+/// The address of the instruction that a signal interrupted, likewise.
+[[nodiscard]] std::uintptr_t interrupted_instruction(const void* signal_context) noexcept;
+
 }  // namespace weft::stack::machine

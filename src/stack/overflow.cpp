@@ -14,6 +14,7 @@
 #include <weft/stack/stack_pool.hpp>
 
 #include <stack/frames.hpp>
+#include <stack/hibernation.hpp>
 #include <stack/reservation_registry.hpp>
 
 // Everything from on_fault() down runs in a signal handler: no allocation, no lock, no C++ stream.
@@ -88,6 +89,14 @@ void chain(int signal, siginfo_t* info, void* interrupted) noexcept {
 
 void on_fault(int signal, siginfo_t* info, void* interrupted) noexcept {
   const int interrupted_errno = errno;
+  // What a fault on a stack that was put away, or is on its way, looks like.
+  if (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR) {
+    const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+    if (hibernation::settle(info->si_addr, address == machine::interrupted_instruction(interrupted))) {
+      errno = interrupted_errno;
+      return;
+    }
+  }
   if (info->si_code > 0) {
     const overflow found = overflow_at(info->si_addr, machine::interrupted_stack_pointer(interrupted));
     if (found.stack != nullptr) report(found);
@@ -102,6 +111,12 @@ overflow_hook set_overflow_hook(overflow_hook hook) noexcept {
   // release: publishes what the hook uses; pairs with the acquire in report(). acquire: the caller may call the old
   // one.
   return completes_report.exchange(hook, std::memory_order_acq_rel);
+}
+
+bool faults_reach_us() noexcept {
+  struct sigaction present{};
+  sigaction(SIGSEGV, nullptr, &present);
+  return (present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == &on_fault;
 }
 
 void install_overflow_handler() {

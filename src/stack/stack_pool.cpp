@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <limits>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include <weft/base/check.hpp>
@@ -42,6 +43,12 @@ stack_pool::~stack_pool() {
     const std::size_t carved = area->carved.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < carved; ++i) sanitizer::destroyed(*area->descriptor(i));
   }
+  free_images();
+}
+
+void slot::wait_until_unobserved() const noexcept {
+  // acquire: as in vacate()
+  while (looked_at_.load(std::memory_order_acquire)) std::this_thread::yield();
 }
 
 result<slot*> stack_pool::allocate() {

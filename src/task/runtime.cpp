@@ -8,6 +8,7 @@
 #include <weft/base/check.hpp>
 #include <weft/task/spawn.hpp>
 
+#include "task/hibernator.hpp"
 #include "task/overflow_report.hpp"
 
 namespace weft {
@@ -21,6 +22,9 @@ runtime::runtime(runtime_options options)
       compute_{options.compute_carriers != 0 ? options.compute_carriers : sched::available_cores(),
                detail::worker_priority::below_seats, "weft-compute"} {
   detail::report_overflows();
+  hibernator_ = std::make_unique<detail::hibernator>(*this, options.hibernate_after);
+  default_stacks_.ring_when_brought_back(&hibernator_->bell());
+  hibernator_->start();
 }
 
 // Before the members go: a carrier may still be giving a stack back.
@@ -32,14 +36,29 @@ void runtime::shut_down() noexcept {
     for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) task->request_cancel();
     adopted_changed_.wait(lock, [this] { return adopted_.empty(); });
   }
+  hibernator_->stop();
   stop();
 }
+
+std::vector<stack::stack_pool*> runtime::all_stacks() {
+  std::vector<stack::stack_pool*> all{&default_stacks_};
+  std::lock_guard guard{other_stacks_mutex_};
+  for (auto& [bytes, pool] : other_stacks_) all.push_back(pool.get());
+  return all;
+}
+
+std::size_t runtime::hibernate_parked() { return hibernator_->put_away_all(); }
+
+hibernation_statistics runtime::hibernation() const noexcept { return hibernator_->statistics(); }
 
 stack::stack_pool& runtime::stacks(std::size_t stack_bytes) {
   if (stack_bytes == 0) return default_stacks_;
   std::lock_guard guard{other_stacks_mutex_};
   auto& pool = other_stacks_[stack_bytes];
-  if (!pool) pool = std::make_unique<stack::stack_pool>(stack_bytes);
+  if (!pool) {
+    pool = std::make_unique<stack::stack_pool>(stack_bytes);
+    pool->ring_when_brought_back(&hibernator_->bell());
+  }
   return *pool;
 }
 

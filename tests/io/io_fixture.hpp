@@ -15,6 +15,7 @@
 
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
+#include <weft/stack/hibernation.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
@@ -37,6 +38,7 @@ enum class waiter { virtual_thread, coroutine, os_thread };
 /// UndefinedBehaviorSanitizer opens a pipe for a moment wherever it first meets an object of a polymorphic type (here
 /// too, were this written with C++'s directory_iterator).
 [[nodiscard]] inline std::size_t open_descriptors() {
+  static_cast<void>(stack::hibernation_obstacle());  // opens, once, what hibernation needs
   std::unique_ptr<DIR, decltype([](DIR* open) { ::closedir(open); })> folder{::opendir("/proc/self/fd")};
   EXPECT_NE(folder, nullptr);
   std::size_t count = 0;

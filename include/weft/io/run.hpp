@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <weft/sched/watch.hpp>
+#include <weft/task/runtime.hpp>
 
 namespace weft {
 
@@ -27,6 +28,8 @@ struct run_options {
   reactor_kind reactor = reactor_kind::automatic;
   /// What happens to a task that does not park.
   sched::watch_options watch = {};
+  /// How long a virtual thread stays parked before its stack is put away: see runtime_options. `no_hibernation`: never.
+  duration hibernate_after = runtime_options{}.hibernate_after;
   /// Told, in one line, what did not go as asked for, such as a kernel that refuses io_uring. Empty: standard error.
   std::function<void(std::string_view)> report = {};
 };

@@ -35,6 +35,8 @@ enum class cancellable : bool { no, yes };
 //                                      otherwise the task finds `notified` when it tries to park, and goes on
 //   claim_and_notify()                 both at once, where there is nothing to deliver
 //   commit_park(): + parked            owner, its state saved. If `notified` was set it does not park
+//   hold():    - parked                one thread that looks after parked stacks. Nobody schedules the task until
+//   let_go():  + parked                that thread. If `notified` was set it schedules the task
 //
 // Why nothing is lost: claim() succeeds once per epoch, and of notify() and commit_park(), both read-modify-writes of
 // one location, the later sees the earlier. Why the word may be touched by a waker late: the epoch is checked in the
@@ -183,6 +185,42 @@ class runnable {
     auto seen = word_.load(std::memory_order_acquire);
     return (seen & parked_bit) && !(seen & claimed_bit);
   }
+
+  /// Any thread that keeps the task alive: the epoch of the wait that it is parked in and that nobody has decided; 0
+  /// for none. May be stale at once.
+  [[nodiscard]] std::uint64_t parked_in() const noexcept {
+    // acquire: the caller may look at what the task did before it parked
+    auto seen = word_.load(std::memory_order_acquire);
+    return (seen & (parked_bit | claimed_bit)) == parked_bit ? seen >> epoch_shift : 0;
+  }
+
+  /// Any thread that keeps the task alive: makes sure that nobody resumes a task that is parked in wait `epoch` until
+  /// let_go(). It is as if the task had not parked yet: wakers claim and notify as ever, and do not schedule it. False,
+  /// and nothing happened, when that wait is decided.
+  [[nodiscard]] bool hold(std::uint64_t epoch) noexcept {
+    // relaxed: only a starting value for the exchange below
+    auto seen = word_.load(std::memory_order_relaxed);
+    do {
+      if (seen >> epoch_shift != epoch || (seen & (parked_bit | claimed_bit)) != parked_bit) return false;
+      // acquire: the state that the task saved before it parked; release: passed on to whoever notifies it
+    } while (
+        !word_.compare_exchange_weak(seen, seen & ~parked_bit, std::memory_order_acq_rel, std::memory_order_relaxed));
+    return true;
+  }
+
+  /// Whoever holds the task: parks it again, or schedules it when it was notified meanwhile.
+  void let_go() noexcept {
+    if (!commit_park()) make_ready();
+  }
+
+  /// Whoever holds the task, while nobody can write to it: the word as let_go() would leave it, where it lies; 0 when
+  /// the wait is decided.
+  [[nodiscard]] std::uint64_t word_when_let_go() const noexcept {
+    // relaxed: nobody writes it
+    auto seen = word_.load(std::memory_order_relaxed);
+    return (seen & claimed_bit) != 0 ? 0 : seen | parked_bit;
+  }
+  [[nodiscard]] const void* word_address() const noexcept { return &word_; }
 
   /// The scheduler that runs the task; null for an OS thread.
   [[nodiscard]] scheduler* home() const noexcept { return home_; }

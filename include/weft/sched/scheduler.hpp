@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include <weft/base/bell.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/runnable.hpp>
@@ -93,6 +94,15 @@ class scheduler {
   /// Lets the carriers finish what they run, and joins them. No task may be left. Not from a task.
   void stop() noexcept;
 
+  /// Whether every seat waits with nothing to run. May be old at once.
+  [[nodiscard]] bool all_seats_idle() const noexcept;
+
+  /// Rung whenever a seat that waited has something to run; null for none. The bell outlives the carriers.
+  void ring_when_busy(base::bell* bell) noexcept {
+    // release: publishes the bell; pairs with become_idle()
+    busy_bell_.store(bell, std::memory_order_release);
+  }
+
   /// The scheduler of the calling carrier; null on a plain OS thread.
   [[nodiscard]] static scheduler* current() noexcept;
 
@@ -107,7 +117,6 @@ class scheduler {
 
   [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
   [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }
-  [[nodiscard]] bool all_seats_idle() const noexcept;
   void wake_one() noexcept;
   [[nodiscard]] std::size_t visible_work() const noexcept;
   void become_idle(seat& self) noexcept;
@@ -125,6 +134,7 @@ class scheduler {
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<base::bell*> busy_bell_{nullptr};
 };
 
 /// The task that the calling carrier runs; null when it runs none or is a plain OS thread. Never inlined, so that no

@@ -61,6 +61,10 @@ class alignas(64) context {
   /// Nobody switches to the flow meanwhile. For the running flow there is backtrace(), which finds the same frames.
   std::size_t backtrace(void** addresses, std::size_t capacity) const noexcept;
 
+  /// The lowest byte of its stack that a flow that does not run needs; null where weft has no assembly of its own for
+  /// the processor. Nobody switches to the flow meanwhile.
+  [[nodiscard]] const std::byte* lowest_live() const noexcept { return machine::lowest_live(saved_); }
+
  private:
   friend struct sanitizer;
 

@@ -10,13 +10,18 @@
 #include <system_error>
 #include <vector>
 
+#include <weft/base/asymmetric_fence.hpp>
+#include <weft/base/bell.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/stack/hibernation.hpp>
 
 namespace weft::stack {
 
 class stack_pool;
 class reservation;
+struct hibernation;
+struct image;
 struct sanitizer;
 
 /// A stack of a pool's: usable memory between bottom() and top(), with a guard below it. Not more than a descriptor,
@@ -34,18 +39,43 @@ class slot {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] stack_pool& pool() const noexcept { return *pool_; }
 
+  /// Says what runs on the stack from now on: stack_pool::put_away() may ask about it.
+  void occupy(void* flow) noexcept {
+    // release: publishes the flow; pairs with the acquire in hibernation::choose()
+    occupant_.store(flow, std::memory_order_release);
+  }
+
+  /// Undoes occupy(), before what runs there is destroyed. Returns when nobody asks about it any more.
+  void vacate() noexcept {
+    // relaxed: the fence orders it before the look; pairs with the same in hibernation::choose()
+    occupant_.store(nullptr, std::memory_order_relaxed);
+    base::asymmetric_fence_light();
+    // acquire: what is done to the flow from here on comes after the look at it
+    if (looked_at_.load(std::memory_order_acquire)) [[unlikely]]
+      wait_until_unobserved();
+  }
+
   /// For whoever holds the slot, to link slots that it keeps back. The pool uses it only while it holds the slot.
   slot* next = nullptr;
 
  private:
   friend class stack_pool;
+  friend struct hibernation;
   friend struct sanitizer;
+  void wait_until_unobserved() const noexcept;
   slot(std::byte* bottom, std::size_t bytes, stack_pool& pool) noexcept
       : bottom_(bottom), bytes_(bytes), pool_(&pool) {}
 
   std::byte* bottom_;
   std::size_t bytes_;
   stack_pool* pool_;
+
+  // For hibernation, which explains them.
+  std::atomic<std::uintptr_t> state_{0};
+  std::atomic<void*> occupant_{nullptr};
+  std::uint64_t seen_wait_ = 0;  // the wait that its flow was parked in when last looked at
+  std::atomic<bool> looked_at_{false};
+
   [[maybe_unused]] void* fiber_ = nullptr;  // ThreadSanitizer's picture of the flow on this stack
   [[maybe_unused]] bool fiber_ran_ = false;
   [[maybe_unused]] std::uint32_t registration_ = 0;  // Valgrind's number for this stack
@@ -64,10 +94,9 @@ enum class guard_method {
 /// A guard is 16 KiB, so that a frame of up to that size cannot step over it; programs with larger frames are compiled
 /// with -fstack-clash-protection. The tops of neighbouring stacks differ by a cache line, up to 960 bytes in all:
 /// were they all equal in their lower bits, the hot ends of many stacks would fall into the same few sets of the
-/// caches. The first 64 OS threads that use a pool keep up to 32 released stacks each to themselves, so that most stacks
-/// come and go without a lock.
-/// Thread: any, for every member but the destructor. Lifetime: every slot is released first; the destructor
-/// checks.
+/// caches. The first 64 OS threads that use a pool keep up to 32 released stacks each to themselves, so that most
+/// stacks come and go without a lock.
+/// Thread: any, for every member but the destructor. Lifetime: every slot is released first; the destructor checks.
 class stack_pool {
  public:
   /// How much less than stack_bytes() a slot may have.
@@ -88,9 +117,29 @@ class stack_pool {
   void release(slot* stack) noexcept;
 
   /// Gives the memory of released stacks back to the kernel, except that of the `keep` stacks released last. They can
-  /// still be allocated, others meanwhile too. Does not reach what other OS threads keep to themselves. Returns how many
-  /// stacks it emptied.
+  /// still be allocated, others meanwhile too. Does not reach what other OS threads keep to themselves. Returns how
+  /// many stacks it emptied.
   std::size_t trim(std::size_t keep = 0) noexcept;
+
+  /// Puts away the stacks of parked flows: keeps what they hold that is not zero, and gives all their memory back to
+  /// the kernel. Whoever touches one brings it back, and notices nothing but the time that it takes. Does nothing where
+  /// hibernation_obstacle() says so, or where the guards split mappings. Needs the handler that
+  /// install_overflow_handler() installs. Not before occupy() does a stack take part.
+  /// Thread: one at a time.
+  put_away_counts put_away(parked_flows& flows, patience how);
+
+  /// Brings back all that were put away.
+  /// Thread: as put_away().
+  void bring_all_back() noexcept;
+
+  /// Frees what was kept of stacks that were brought back. Returns whether there was any.
+  bool free_images() noexcept;
+
+  /// Rung whenever a stack was brought back; null for none. The bell outlives the stacks that are put away.
+  void ring_when_brought_back(base::bell* bell) noexcept {
+    // release: publishes the bell; pairs with forget()
+    bell_.store(bell, std::memory_order_release);
+  }
 
   /// Why allocate() failed with `error`, in a sentence or two that name the limit and how to raise it.
   [[nodiscard]] std::string explain(std::error_code error) const;
@@ -109,6 +158,7 @@ class stack_pool {
   [[nodiscard]] std::size_t stack_bytes() const noexcept { return stack_bytes_; }
 
  private:
+  friend struct hibernation;
   /// What one OS thread keeps to itself, the one released last at the end. Only that thread touches `stacks`.
   struct alignas(64) magazine {
     static constexpr std::size_t capacity = 32;
@@ -120,6 +170,7 @@ class stack_pool {
   [[nodiscard]] magazine* magazine_here() noexcept;
   void fill(magazine& mine) noexcept;
   void empty(magazine& mine, std::size_t leave) noexcept;
+  void forget(image& kept) noexcept;
   [[nodiscard]] slot* take_released() noexcept;
   [[nodiscard]] result<slot*> carve();
   [[nodiscard]] std::error_code reserve();
@@ -132,6 +183,9 @@ class stack_pool {
   slot* kept_ = nullptr;          // linked through slot::next, the one released last first
   slot* empty_ = nullptr;         // likewise
   std::size_t kept_count_ = 0, empty_count_ = 0, made_ = 0, reserved_bytes_ = 0;
+
+  std::atomic<image*> unneeded_images_{nullptr};
+  std::atomic<base::bell*> bell_{nullptr};
 
   std::mutex growth_;  // guards the following; held across calls of the kernel, and taken before lock_
   std::vector<std::unique_ptr<reservation>> reservations_;

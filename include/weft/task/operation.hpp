@@ -66,11 +66,23 @@ concept blocks_in_place = requires(Op& op, time_point deadline) {
 template <class Op>
 concept uninterruptible = requires { requires Op::runs_to_its_end; };
 
+/// An operation during which others hand pieces of the waiter's stack to the kernel: files and calls that block are
+/// given its buffers, and children that are joined use its variables.
+template <class Op>
+inline constexpr bool lends_stack =
+    uninterruptible<Op> || Op::kind == wait_kind::file || Op::kind == wait_kind::compute ||
+    Op::kind == wait_kind::blocking || Op::kind == wait_kind::join;
+
 /// One wait of one task for one operation: what both forms, await() and co_await, drive.
 template <operation Op>
 class waiting {
  public:
-  waiting(Op& op, task_state& self) noexcept : op_{op}, self_{self} {}
+  waiting(Op& op, task_state& self) noexcept : op_{op}, self_{self} {
+    if constexpr (lends_stack<Op>) self_.keep_stack(true);
+  }
+  ~waiting() {
+    if constexpr (lends_stack<Op>) self_.keep_stack(false);
+  }
   waiting(const waiting&) = delete;
   waiting& operator=(const waiting&) = delete;
 

@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
+#include <weft/task/hibernation.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/worker_pool.hpp>
 
@@ -27,7 +29,22 @@ struct runtime_options {
   sched::driver_factory make_driver = {};
   /// What happens to a task that does not park.
   sched::watch_options watch = {};
+  /// A virtual thread that stays parked for as long, or up to twice as long, keeps only what its stack holds; whoever
+  /// touches the stack brings it back. `no_hibernation`: never. Off, too, where the system cannot (see
+  /// runtime::hibernation()) and under a virtual clock.
+  ///
+  /// Putting a stack away and bringing it back takes some 15 to 30 us of a core in all: what parks for less than the
+  /// default at a time never pays, and 10,000 tasks that each wake just after they were put away take 1 to 3 % of one.
+  ///
+  /// What differs from ordinary memory: a thread that blocks SIGSEGV must not touch another task's stack, and a system
+  /// call that the program makes itself with a buffer there may fail with EFAULT: touch the buffer first. weft's own
+  /// calls do. A task that joins others, or waits for a file, compute() or blocking(), is not put away.
+  duration hibernate_after = std::chrono::seconds{10};
 };
+
+namespace detail {
+class hibernator;
+}
 
 /// A scheduler with what its tasks need: stacks, threads for calls that block, threads that compute.
 /// Programs use weft::run(), which makes one.
@@ -50,6 +67,11 @@ class runtime : public sched::scheduler, private detail::end_observer {
   /// OS threads that compute, as many as cores, at a lower priority than the seats.
   [[nodiscard]] detail::worker_pool& compute_pool() noexcept { return compute_; }
 
+  /// Puts away the stacks of all virtual threads that are parked now, however short: for when memory is scarce. Returns
+  /// how many.
+  std::size_t hibernate_parked();
+  [[nodiscard]] hibernation_statistics hibernation() const noexcept;
+
   /// Keeps a task that nobody joins until it ends.
   void adopt(detail::task_state& task) noexcept;
 
@@ -58,6 +80,8 @@ class runtime : public sched::scheduler, private detail::end_observer {
   void shut_down() noexcept;
 
  private:
+  friend class detail::hibernator;
+  [[nodiscard]] std::vector<stack::stack_pool*> all_stacks();
   void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
 
   stack::stack_pool default_stacks_;
@@ -69,6 +93,8 @@ class runtime : public sched::scheduler, private detail::end_observer {
   std::mutex adopted_mutex_;  // guards adopted_
   std::condition_variable adopted_changed_;
   base::intrusive_list<detail::task_state> adopted_;
+
+  std::unique_ptr<detail::hibernator> hibernator_;
 };
 
 }  // namespace weft

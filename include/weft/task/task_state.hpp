@@ -99,6 +99,17 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] bool arm_end(sched::wait_node& node) noexcept;
   void disarm_end(sched::wait_node& node) noexcept;
 
+  /// Its stack has to stay where it is while its present wait lasts: the kernel, which cannot touch a stack that was
+  /// put away, may hold a buffer on it. Any thread may ask.
+  void keep_stack(bool stays) noexcept {
+    // relaxed: published by the park, for whoever looks at the parked task
+    keeps_stack_.store(stays, std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool keeps_stack() const noexcept {
+    // relaxed: read after the task was seen parked
+    return keeps_stack_.load(std::memory_order_relaxed);
+  }
+
   accounting* account = nullptr;
   time_point deadline = no_deadline;
   std::uint32_t shields = 0;
@@ -134,6 +145,7 @@ class task_state : public sched::runnable, public base::list_hook {
   base::intrusive_list<sched::wait_node> end_waiters_;
   std::atomic<std::uint32_t> references_{1};
   std::atomic<bool> ended_{false};
+  std::atomic<bool> keeps_stack_{false};
   task_kind kind_;
   std::uint32_t operations_left_ = operations_a_turn;
 };

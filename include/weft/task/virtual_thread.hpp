@@ -25,6 +25,9 @@ class virtual_thread : public task_state {
   void park(time_point deadline) noexcept final;
   void yield() noexcept final;
 
+  /// See context::lowest_live().
+  [[nodiscard]] const std::byte* lowest_live() const noexcept { return context_.lowest_live(); }
+
   /// Any thread.
   [[nodiscard]] bool runs_on(const stack::slot& slot) const noexcept { return &slot == &slot_; }
 
@@ -71,6 +74,7 @@ class virtual_thread_running final : public virtual_thread {
     auto* place = slot.top() - (top - address);
     auto* made = new (place) virtual_thread_running{home, site, slot, std::forward<G>(f)};
     made->prepare(place);
+    slot.occupy(static_cast<virtual_thread*>(made));
     return *made;
   }
 
@@ -91,6 +95,7 @@ class virtual_thread_running final : public virtual_thread {
 
   void destroy() noexcept override {
     auto& pool_slot = slot();
+    pool_slot.vacate();
     this->~virtual_thread_running();
     pool_slot.pool().release(&pool_slot);
   }

@@ -29,4 +29,8 @@ std::uintptr_t interrupted_stack_pointer(const void* signal_context) noexcept {
   return static_cast<std::uintptr_t>(static_cast<const ucontext_t*>(signal_context)->uc_mcontext.sp);
 }
 
+std::uintptr_t interrupted_instruction(const void* signal_context) noexcept {
+  return static_cast<std::uintptr_t>(static_cast<const ucontext_t*>(signal_context)->uc_mcontext.pc);
+}
+
 }  // namespace weft::stack::machine

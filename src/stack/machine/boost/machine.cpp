@@ -48,4 +48,6 @@ void call_below(const saved_flow&, void (*)(void*), void*) noexcept {}
 
 std::uintptr_t interrupted_stack_pointer(const void*) noexcept { return 0; }
 
+std::uintptr_t interrupted_instruction(const void*) noexcept { return 0; }
+
 }  // namespace weft::stack::machine

@@ -22,6 +22,11 @@ struct saved_flow {
 static_assert(offsetof(saved_flow, stack_pointer) == 0 && offsetof(saved_flow, resume_address) == 8 &&
               offsetof(saved_flow, frame_pointer) == 16 && offsetof(saved_flow, fpcr) == 24);
 
+/// The lowest byte of its stack that a parked flow needs.
+[[nodiscard]] inline const std::byte* lowest_live(const saved_flow& parked) noexcept {
+  return static_cast<const std::byte*>(parked.stack_pointer);
+}
+
 /// Saves the running flow into `from` and goes on with `to`; returns when something switches to `from`. Carries what a
 /// call preserves: stack, registers, and the floating-point control register.
 [[gnu::always_inline]] inline void switch_flow(saved_flow& from, const saved_flow& to) noexcept {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 // The switch for processors that weft has no assembly for: Boost.Context's.
 
 namespace weft::stack::machine {
@@ -13,6 +15,9 @@ struct saved_flow {
   void (*entry)(void*) = nullptr;  // until the flow has begun
   void* argument = nullptr;
 };
+
+/// The lowest byte of its stack that a parked flow needs: not known.
+[[nodiscard]] inline const std::byte* lowest_live(const saved_flow&) noexcept { return nullptr; }
 
 /// Saves the running flow into `from` and goes on with `to`; returns when something switches to `from`. Carries what
 /// Boost.Context carries on this processor.

@@ -29,6 +29,11 @@ static_assert(offsetof(saved_flow, stack_pointer) == 0 && offsetof(saved_flow, r
               offsetof(saved_flow, frame_pointer) == 16 && offsetof(saved_flow, mxcsr) == 24 &&
               offsetof(saved_flow, x87_control_word) == 28);
 
+/// The lowest byte of its stack that a parked flow needs: the 128 bytes below its stack pointer are its own.
+[[nodiscard]] inline const std::byte* lowest_live(const saved_flow& parked) noexcept {
+  return static_cast<const std::byte*>(parked.stack_pointer) - 128;
+}
+
 /// Saves the running flow into `from` and goes on with `to`; returns when something switches to `from`. Carries what a
 /// call preserves: stack, registers, and the control words of MXCSR and x87 (0xffc0 are the control bits of MXCSR, the
 /// lowest six are status).

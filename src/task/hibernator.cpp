@@ -1,0 +1,116 @@
+#include "task/hibernator.hpp"
+
+#if defined(__linux__)
+#include <pthread.h>
+#endif
+
+#include <weft/task/runtime.hpp>
+#include <weft/task/virtual_thread.hpp>
+
+#include "task/parked_virtual_threads.hpp"
+
+namespace weft::detail {
+
+void let_go(virtual_thread& task) noexcept { task.let_go(); }
+
+hibernator::hibernator(runtime& home, duration after) : home_{home}, after_{after} {}
+
+void hibernator::start() {
+  // Time that a program makes up says nothing about how long memory lies idle.
+  if (after_ == no_hibernation || virtual_clock::active() || !statistics().obstacle.empty()) return;
+  home_.ring_when_busy(&bell_);
+  thread_ = std::thread{[this] { work(); }};
+}
+
+void hibernator::stop() noexcept {
+  {
+    std::lock_guard guard{mutex_};
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  bell_.ring();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::size_t hibernator::put_away_all() { return look(stack::patience::none).put_away; }
+
+// The thread is not among those that run after the seats: while it holds a task, nobody resumes that, and it must not
+// be kept waiting itself.
+void hibernator::work() {
+#if defined(__linux__)
+  pthread_setname_np(pthread_self(), "weft-hibernate");
+#endif
+  while (!sleep_for_period()) {
+    const auto before = progress();
+    const auto found = look(stack::patience::second_look);
+    // relaxed: a number
+    looks_.fetch_add(1, std::memory_order_relaxed);
+    if (found.waiting != 0) continue;
+    bell_.prepare();
+    if (nothing_ran_since(before)) {
+      // relaxed: for statistics
+      asleep_.store(true, std::memory_order_relaxed);
+      bell_.wait();
+      asleep_.store(false, std::memory_order_relaxed);  // relaxed: as above
+    } else {
+      bell_.forget();
+    }
+  }
+}
+
+bool hibernator::sleep_for_period() {
+  std::unique_lock lock{mutex_};
+  if (after_ <= duration::zero()) {
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+    return stopping_;
+  }
+  return changed_.wait_for(lock, after_, [this] { return stopping_; });
+}
+
+std::uint64_t hibernator::progress() const noexcept { return home_.statistics().resumed + stack::brought_back(); }
+
+bool hibernator::nothing_ran_since(std::uint64_t before) noexcept {
+  std::lock_guard guard{mutex_};
+  return !stopping_ && home_.all_seats_idle() && progress() == before;
+}
+
+stack::put_away_counts hibernator::look(stack::patience how) {
+  std::lock_guard guard{looking_};
+  parked_virtual_threads tasks;
+  stack::put_away_counts sum;
+  if (statistics().obstacle.empty() && !stack::faults_reach_us()) give_up();
+  const bool may_put_away = statistics().obstacle.empty();
+  for (auto* pool : home_.all_stacks()) {
+    pool->free_images();
+    if (!may_put_away) continue;
+    const auto found = pool->put_away(tasks, how);
+    sum.put_away += found.put_away;
+    sum.waiting += found.waiting;
+  }
+  // relaxed: a number
+  put_away_.fetch_add(sum.put_away, std::memory_order_relaxed);
+  return sum;
+}
+
+void hibernator::give_up() {
+  // relaxed: whoever sees it late looks once more in vain
+  lost_faults_.store(true, std::memory_order_relaxed);
+  for (auto* pool : home_.all_stacks()) pool->bring_all_back();
+}
+
+hibernation_statistics hibernator::statistics() const noexcept {
+  hibernation_statistics now{.obstacle = stack::hibernation_obstacle()};
+  // relaxed, all: a flag that stays, and numbers
+  if (now.obstacle.empty() && lost_faults_.load(std::memory_order_relaxed)) {
+    now.obstacle = "the program has installed a handler for SIGSEGV of its own";
+  }
+  now.looks = looks_.load(std::memory_order_relaxed);
+  now.put_away = put_away_.load(std::memory_order_relaxed);
+  now.brought_back = stack::brought_back();
+  now.asleep = asleep_.load(std::memory_order_relaxed);
+  return now;
+}
+
+}  // namespace weft::detail

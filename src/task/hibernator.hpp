@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include <weft/base/bell.hpp>
+#include <weft/stack/hibernation.hpp>
+#include <weft/task/hibernation.hpp>
+
+namespace weft {
+class runtime;
+}
+
+namespace weft::detail {
+
+/// Puts away the stacks of virtual threads that stay parked. Its thread looks through them once in a period; a task
+/// that is in the same wait as at the look before has been parked for a period, and goes. When a look found nothing
+/// left to do and nothing has run meanwhile, the thread sleeps until a seat has something to run or a stack was brought
+/// back: no tick.
+/// Thread: any, for what does not say otherwise.
+class hibernator {
+ public:
+  hibernator(runtime& home, duration after);
+  ~hibernator() { stop(); }
+  hibernator(const hibernator&) = delete;
+  hibernator& operator=(const hibernator&) = delete;
+
+  /// Starts the thread, if stacks are to be put away. Once, after the carriers.
+  void start();
+
+  /// Joins the thread. Before the stacks go.
+  void stop() noexcept;
+
+  /// Puts away all that is parked now. Returns how many stacks.
+  std::size_t put_away_all();
+
+  /// For the pools.
+  [[nodiscard]] base::bell& bell() noexcept { return bell_; }
+
+  [[nodiscard]] hibernation_statistics statistics() const noexcept;
+
+ private:
+  void work();
+  /// Returns how many tasks were seen parked for the first time.
+  stack::put_away_counts look(stack::patience how);
+  [[nodiscard]] bool sleep_for_period();
+  [[nodiscard]] bool nothing_ran_since(std::uint64_t progress) noexcept;
+  [[nodiscard]] std::uint64_t progress() const noexcept;
+  void give_up();
+
+  runtime& home_;
+  const duration after_;
+  base::bell bell_;
+  std::atomic<std::uint64_t> looks_{0}, put_away_{0};
+  std::atomic<bool> lost_faults_{false}, asleep_{false};
+
+  std::mutex looking_;  // one look at a time
+
+  std::mutex mutex_;  // guards stopping_
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace weft::detail
