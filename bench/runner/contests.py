@@ -27,6 +27,7 @@ BENCHMARKS_OF_WEFT = {
 # What a contest gives where that is not the one figure of its own name.
 FIGURES_OF = {
     "parked": ["parked_bytes", "wake_join"],
+    "hibernated": ["hibernated_bytes", "hibernate", "hibernated_wake_join"],
     "coroutine_parked": ["coroutine_parked_bytes", "coroutine_wake_join"],
     "coroutine_parked_10m": ["coroutine_parked_10m_bytes"],
     "sleepers": ["sleepers_p99_ms", "sleepers_wall_s"],
@@ -50,7 +51,7 @@ PEERS_OF = {
     "coroutine_skynet_1m_ms": ["tokio"],
 }
 # What takes long, or hardly differs from one round to the next.
-MOST_ROUNDS = {"parked": 3, "coroutine_parked": 3, "coroutine_parked_10m": 1}
+MOST_ROUNDS = {"parked": 3, "hibernated": 1, "coroutine_parked": 3, "coroutine_parked_10m": 1}
 MEASURES_IN_CPP = ["boost_fiber", "boost_context", "boost_asio", "std_thread"]
 DEBIAN = {"boost_fiber": "libboost-fiber1.81-dev", "boost_context": "libboost-context1.81-dev",
           "boost_asio": "libboost1.81-dev"}

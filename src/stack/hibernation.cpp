@@ -1,10 +1,11 @@
 #include <stack/hibernation.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <iterator>
 #include <mutex>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include <weft/stack/machine.hpp>
 
 #include <stack/memory.hpp>
+#include <stack/page_fill.hpp>
 #include <stack/reservation.hpp>
 #include <stack/reservation_registry.hpp>
 
@@ -46,6 +48,8 @@ void yield_core() noexcept { ::syscall(SYS_sched_yield); }
   static_cast<void>(!::syscall(SYS_write, STDERR_FILENO, why.data(), why.size()));
   std::abort();
 }
+
+[[noreturn]] void die_of_memory() noexcept { die("weft: a parked stack cannot be brought back: no memory\n"); }
 
 // ---- fork()
 
@@ -146,25 +150,55 @@ int memory_file() noexcept {
   return true;
 }
 
-/// Writes the words of `kept`, which end at `top`, to pages that are zero.
-[[nodiscard]] bool write_back(const image& kept, std::byte* top) noexcept {
+/// What a stack held, from its lowest live word up.
+class reader {
+ public:
+  explicit reader(const image& kept) noexcept : kept_{&kept}, value_{kept.values()} {}
+
+  /// The next `count` words. Returns whether any is not zero.
+  bool read(std::uint64_t* into, std::size_t count) noexcept {
+    const std::uint64_t* before = value_;
+    for (std::size_t i = 0; i < count; ++i, ++at_) {
+      const bool is_kept = (kept_->map()[at_ / 64] >> at_ % 64 & 1) != 0;
+      into[i] = is_kept ? *value_++ : 0;
+    }
+    return value_ != before;
+  }
+  [[nodiscard]] std::size_t left() const noexcept { return kept_->words - at_; }
+
+ private:
+  const image* kept_;
+  const std::uint64_t* value_;
+  std::size_t at_ = 0;
+};
+
+/// Writes what is left of an image, which ends at `top`, to pages that are zero.
+[[nodiscard]] bool write_back(reader rest, std::byte* top) noexcept {
   const int file = memory_file();
   if (file < 0) return false;
-  constexpr std::size_t at_once = 256;
-  const std::uint64_t* value = kept.values();
-  std::uint64_t piece[at_once];
-  auto* to = top - kept.words * word_bytes;
-  for (std::size_t first = 0; first < kept.words; first += at_once) {
-    const std::size_t count = kept.words - first < at_once ? kept.words - first : at_once;
-    bool is_zero = true;
-    for (std::size_t i = 0; i < count; ++i) {
-      const bool is_kept = (kept.map()[(first + i) / 64] >> (first + i) % 64 & 1) != 0;
-      piece[i] = is_kept ? *value++ : 0;
-      is_zero = is_zero && !is_kept;
-    }
-    if (!is_zero && !write_through(file, piece, count * word_bytes, to + first * word_bytes)) return false;
+  std::uint64_t piece[256];
+  while (rest.left() != 0) {
+    auto* to = top - rest.left() * word_bytes;
+    const std::size_t count = std::min(rest.left(), std::size(piece));
+    if (rest.read(piece, count) && !write_through(file, piece, count * word_bytes, to)) return false;
   }
   return true;
+}
+
+/// Puts back as many pages as it can, from the lowest live one up, each in one step. Returns where it stopped.
+[[nodiscard]] std::byte* put_pages_back(reader& rest, std::byte* top, std::byte* end) noexcept {
+  constexpr std::size_t page_bytes = page_fill::page_bytes;
+  auto* lowest = top - rest.left() * word_bytes;
+  auto* page = lowest - reinterpret_cast<std::uintptr_t>(lowest) % page_bytes;
+  for (; page != end; page += page_bytes) {
+    alignas(64) std::uint64_t words[page_bytes / word_bytes] = {};
+    reader after = rest;
+    const auto first = static_cast<std::size_t>(lowest > page ? lowest - page : 0) / word_bytes;
+    after.read(words + first, std::min(after.left(), std::size(words) - first));
+    if (!page_fill::put(page, words)) break;
+    rest = after;
+  }
+  return page;
 }
 
 /// Whether all that hibernation does to memory works here.
@@ -188,6 +222,7 @@ int memory_file() noexcept {
 [[nodiscard]] const char* find_obstacle() noexcept {
   if (!machine::transparent) return "weft has no context switch of its own for this processor";
   if (memory::best_guard() != guard_method::advice) return "the kernel has no MADV_GUARD_INSTALL (Linux 6.13 or newer)";
+  page_fill::prepare();
   const char* found = obstacle_found_by_trying();
   if (*found == '\0' && pthread_atfork(&before_fork, &after_fork, &after_fork) != 0) return "no memory";
   return found;
@@ -280,13 +315,21 @@ void hibernation::bring_back(slot& stack) noexcept {
 }
 
 void hibernation::restore(slot& stack, image& kept) noexcept {
-  std::byte* begin = stack.bottom();
-  const auto bytes = static_cast<std::size_t>(end_of_pages(stack) - begin);
-  protect(begin, bytes, PROT_NONE);
-  if (::syscall(SYS_madvise, begin, bytes, MADV_GUARD_REMOVE) != 0 || !write_back(kept, stack.top())) {
-    die("weft: a parked stack cannot be brought back: no memory\n");
+  reader rest{kept};
+  std::byte* end = end_of_pages(stack);
+  std::byte* live = stack.top() - kept.words * word_bytes;
+  std::byte* page = put_pages_back(rest, stack.top(), end);
+  if (page <= live) page = stack.bottom();  // none
+  if (page != end) {
+    const auto bytes = static_cast<std::size_t>(end - page);
+    protect(page, bytes, PROT_NONE);
+    if (::syscall(SYS_madvise, page, bytes, MADV_GUARD_REMOVE) != 0 || !write_back(rest, stack.top())) die_of_memory();
+    protect(page, bytes, PROT_READ | PROT_WRITE);
   }
-  protect(begin, bytes, PROT_READ | PROT_WRITE);
+  // What is not live is below the pages that came back whole.
+  const auto below = static_cast<std::size_t>(std::min(page, live) - stack.bottom());
+  const auto dead = below - below % memory::page_bytes();
+  if (dead != 0 && ::syscall(SYS_madvise, stack.bottom(), dead, MADV_GUARD_REMOVE) != 0) die_of_memory();
   stack.pool().forget(kept);
   times_brought_back.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
   set_state(stack, awake);
@@ -331,8 +374,8 @@ void drop_pages(std::span<departure> neighbours) noexcept {
   for (auto& each : neighbours) {
     std::byte* bottom = each.stack->bottom();
     if (::syscall(SYS_madvise, bottom, each.stack->pool().stack_bytes(), MADV_GUARD_REMOVE) != 0 ||
-        !write_back(*each.room, each.stack->top())) {
-      die("weft: a parked stack cannot be brought back: no memory\n");
+        !write_back(reader{*each.room}, each.stack->top())) {
+      die_of_memory();
     }
     each.is_gone = false;
   }
@@ -349,6 +392,7 @@ void hibernation::put_away(std::span<departure> neighbours, parked_flows& flows)
     for (auto& each : neighbours) {
       const auto change = flows.when_let_go(each.flow);
       each.is_gone = change.address != nullptr && fill(*each.room, *each.stack, change);
+      if (each.is_gone && each.stack->is_measured()) each.stack->measure();
     }
     if (try_protect(begin, bytes, PROT_NONE)) {
       for (std::size_t first = 0; first < neighbours.size();) {

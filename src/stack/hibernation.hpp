@@ -30,8 +30,9 @@
 //   guard markers     the pages go, and every page faults for itself, without a mapping of its own
 //   PROT_READ|WRITE   the mapping is whole again, and the markers alone make accesses fault
 //
-// and back: PROT_NONE, markers off, contents written through /proc/self/mem, which the protection does not bind,
-// PROT_READ|WRITE.
+// and back: each live page is put where its marker was, whole, in one step (page_fill.hpp), then the markers on the
+// dead pages go. Where the system has no means for that step: PROT_NONE, markers off, contents written through
+// /proc/self/mem, which the protection does not bind, PROT_READ|WRITE.
 //
 // Why everybody comes to an end: who is in transit waits for nobody but a fork() under way, and takes no lock while
 // others may be stopped on the stack. Under a sanitizer that includes the sanitizer's own locks, which the stopped may

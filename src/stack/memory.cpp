@@ -90,6 +90,19 @@ std::error_code install_guard(std::byte* begin, guard_method method) noexcept {
 
 void drop(std::byte* begin, std::size_t bytes) noexcept { madvise(begin, bytes, MADV_DONTNEED); }
 
+std::byte* first_resident(std::byte* begin, std::byte* end) noexcept {
+  constexpr std::size_t at_once = 256;
+  unsigned char resident[at_once];
+  while (begin != end) {
+    const std::size_t pages = std::min(at_once, static_cast<std::size_t>(end - begin) / page_bytes());
+    if (mincore(begin, pages * page_bytes(), resident) != 0) return end;
+    for (std::size_t i = 0; i < pages; ++i, begin += page_bytes()) {
+      if ((resident[i] & 1) != 0) return begin;
+    }
+  }
+  return end;
+}
+
 std::string explain(std::error_code error, std::size_t least_mappings) {
   const long long mappings = std::max(mappings_in_use(), static_cast<long long>(least_mappings));
   const long long mappings_allowed = number_in("/proc/sys/vm/max_map_count");

@@ -40,6 +40,9 @@ class address_space {
 /// Gives the memory behind [begin, begin + bytes) back; it reads as zero afterwards.
 void drop(std::byte* begin, std::size_t bytes) noexcept;
 
+/// The first page of [begin, end), whole pages, that takes memory; `end` when none does.
+[[nodiscard]] std::byte* first_resident(std::byte* begin, std::byte* end) noexcept;
+
 /// What limit of the system refused memory, and how to raise it. At least `least_mappings` are known to be in use.
 [[nodiscard]] std::string explain(std::error_code error, std::size_t least_mappings);
 

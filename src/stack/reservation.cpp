@@ -1,5 +1,6 @@
 #include <stack/reservation.hpp>
 
+#include <stack/page_fill.hpp>
 #include <stack/reservation_registry.hpp>
 
 namespace weft::stack {
@@ -8,7 +9,9 @@ reservation::reservation(std::size_t stack_count, std::size_t stack_bytes)
     : count_(stack_count),
       stack_bytes_(stack_bytes),
       space_(stack_count * (memory::guard_bytes() + stack_bytes + sizeof(slot))) {
-  if (begin() != nullptr) reservation_registry::add(*this);
+  if (begin() == nullptr) return;
+  page_fill::adopt(begin(), bytes());
+  reservation_registry::add(*this);
 }
 
 reservation::~reservation() { reservation_registry::remove(*this); }

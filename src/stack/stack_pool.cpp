@@ -51,6 +51,24 @@ void slot::wait_until_unobserved() const noexcept {
   while (looked_at_.load(std::memory_order_acquire)) std::this_thread::yield();
 }
 
+void slot::begin_measuring() noexcept {
+  memory::drop(bottom_, pool_->stack_bytes());
+  is_measured_ = true;
+  most_touched_bytes_ = 0;
+}
+
+void slot::measure() noexcept {
+  std::byte* end = bottom_ + pool_->stack_bytes();
+  const auto touched = static_cast<std::size_t>(end - memory::first_resident(bottom_, end));
+  most_touched_bytes_ = std::max(most_touched_bytes_, touched);
+}
+
+std::size_t slot::end_measuring() noexcept {
+  measure();
+  is_measured_ = false;
+  return most_touched_bytes_;
+}
+
 result<slot*> stack_pool::allocate() {
   if (auto* mine = magazine_here()) {
     // relaxed, also below: the thread's own; stats() reads whatever number is there
@@ -98,17 +116,23 @@ stack_pool::magazine* stack_pool::magazine_here() noexcept {
   return index < magazine_count ? &(*magazines_)[index] : nullptr;
 }
 
+/// The hottest of the lists that is not empty, with the lock held.
+slot* stack_pool::pop_released() noexcept {
+  slot*& list = kept_ != nullptr ? kept_ : trimmed_ != nullptr ? trimmed_ : empty_;
+  if (list == nullptr) return nullptr;
+  --(kept_ != nullptr ? kept_count_ : trimmed_ != nullptr ? trimmed_count_ : empty_count_);
+  least_kept_ = std::min(least_kept_, kept_count_);
+  return std::exchange(list, list->next);
+}
+
 /// Half of what fits, so that a thread that takes and gives by turns rarely needs the lock.
 void stack_pool::fill(magazine& mine) noexcept {
   std::size_t count = 0;
   std::lock_guard lock{lock_};
-  while (count < magazine::capacity / 2 && kept_ != nullptr) {
-    mine.stacks[count++] = std::exchange(kept_, kept_->next);
-    --kept_count_;
-  }
-  if (count == 0 && empty_ != nullptr) {
-    mine.stacks[count++] = std::exchange(empty_, empty_->next);
-    --empty_count_;
+  while (count < magazine::capacity / 2 && kept_ != nullptr) mine.stacks[count++] = pop_released();
+  // One that takes no memory: more of them only when they are needed.
+  if (count == 0) {
+    if (auto* stack = pop_released()) mine.stacks[count++] = stack;
   }
   // The hottest was first in the list and is to be given out first.
   std::reverse(mine.stacks.begin(), mine.stacks.begin() + static_cast<std::ptrdiff_t>(count));
@@ -134,37 +158,59 @@ void stack_pool::empty(magazine& mine, std::size_t leave) noexcept {
 
 slot* stack_pool::take_released() noexcept {
   std::lock_guard lock{lock_};
-  slot*& list = kept_ != nullptr ? kept_ : empty_;
-  if (list == nullptr) return nullptr;
-  --(kept_ != nullptr ? kept_count_ : empty_count_);
-  return std::exchange(list, list->next);
+  return pop_released();
 }
 
 std::size_t stack_pool::trim(std::size_t keep) noexcept {
   if (auto* mine = magazine_here()) empty(*mine, 0);
-  slot* idle = nullptr;
   {
     std::lock_guard lock{lock_};
     slot** link = &kept_;
     std::size_t kept = 0;
     for (; kept < keep && *link != nullptr; ++kept) link = &(*link)->next;
-    idle = std::exchange(*link, nullptr);
-    kept_count_ = kept;
+    if (trimmed_ == nullptr) {
+      trimmed_ = std::exchange(*link, nullptr);
+      trimmed_count_ = kept_count_ - kept;
+      kept_count_ = kept;
+    }
   }
-  // In nobody's list now, so the kernel is called without the lock.
+  // A few at a time, without the lock, and those that wait for it can still be allocated.
   std::size_t emptied = 0;
-  slot* last = nullptr;
-  for (slot* stack = idle; stack != nullptr; stack = stack->next) {
-    memory::drop(stack->bottom(), stack_bytes_);
-    last = stack;
-    ++emptied;
+  for (;;) {
+    constexpr std::size_t at_once = 32;
+    std::array<slot*, at_once> some;
+    std::size_t count = 0;
+    {
+      std::lock_guard lock{lock_};
+      for (; count < at_once && trimmed_ != nullptr; ++count) some[count] = std::exchange(trimmed_, trimmed_->next);
+      trimmed_count_ -= count;
+    }
+    if (count == 0) return emptied;
+    for (std::size_t i = 0; i < count; ++i) memory::drop(some[i]->bottom(), stack_bytes_);
+    std::lock_guard lock{lock_};
+    for (std::size_t i = 0; i < count; ++i) some[i]->next = std::exchange(empty_, some[i]);
+    empty_count_ += count;
+    emptied += count;
   }
-  if (last == nullptr) return 0;
+}
+
+std::size_t stack_pool::trim_idle() noexcept {
+  // The way to the first that goes leads over those that stay, with the lock held: not if they are many. Then they are
+  // in use by turns, and the next calls find fewer.
+  constexpr std::size_t longest_way = 4096;
+  std::size_t keep = 0;
+  {
+    std::lock_guard lock{lock_};
+    const auto idle = std::exchange(least_kept_, kept_count_);
+    keep = std::max(always_kept, kept_count_ - idle);
+    if (keep >= kept_count_ || keep > longest_way) return 0;
+  }
+  return trim(keep);
+}
+
+bool stack_pool::has_more_than_always_kept() const noexcept {
   std::lock_guard lock{lock_};
-  last->next = empty_;
-  empty_ = idle;
-  empty_count_ += emptied;
-  return emptied;
+  return kept_count_ > always_kept;
 }
 
 /// A stack that was never used, with its guard.
@@ -181,7 +227,8 @@ result<slot*> stack_pool::carve() {
   std::byte* guard = area.guard(index);
   if (auto error = memory::install_guard(guard, guard_)) return std::unexpected{error};
   const std::size_t inset_bytes = index * cache_line_bytes % (largest_inset_bytes + cache_line_bytes);
-  slot* stack = new (area.descriptor(index)) slot{guard + memory::guard_bytes(), stack_bytes_ - inset_bytes, *this};
+  slot* stack = new (area.descriptor(index))
+      slot{guard + memory::guard_bytes(), stack_bytes_ - inset_bytes, *this, static_cast<std::uint32_t>(index)};
   // release: publishes the descriptor; pairs with the acquire in the fault handler
   area.carved.store(index + 1, std::memory_order_release);
   sanitizer::carved(*stack);
@@ -226,7 +273,7 @@ stack_pool::statistics stack_pool::stats() const {
   // relaxed: exact when nobody allocates or releases meanwhile, whoever then asks is ordered after those who did
   for (const auto& each : *magazines_) now.kept += each.count.load(std::memory_order_relaxed);
   std::lock_guard lock{lock_};
-  now.kept += kept_count_;
+  now.kept += kept_count_ + trimmed_count_;
   now.empty = empty_count_;
   now.made = made_;
   now.reserved_bytes = reserved_bytes_;

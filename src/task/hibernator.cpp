@@ -17,7 +17,7 @@ hibernator::hibernator(runtime& home, duration after) : home_{home}, after_{afte
 
 void hibernator::start() {
   // Time that a program makes up says nothing about how long memory lies idle.
-  if (after_ == no_hibernation || virtual_clock::active() || !statistics().obstacle.empty()) return;
+  if (virtual_clock::active()) return;
   home_.ring_when_busy(&bell_);
   thread_ = std::thread{[this] { work(); }};
 }
@@ -66,7 +66,8 @@ bool hibernator::sleep_for_period() {
     lock.lock();
     return stopping_;
   }
-  return changed_.wait_for(lock, after_, [this] { return stopping_; });
+  const auto period = after_ == no_hibernation ? runtime_options{}.hibernate_after : after_;
+  return changed_.wait_for(lock, period, [this] { return stopping_; });
 }
 
 std::uint64_t hibernator::progress() const noexcept { return home_.statistics().resumed + stack::brought_back(); }
@@ -81,9 +82,13 @@ stack::put_away_counts hibernator::look(stack::patience how) {
   parked_virtual_threads tasks;
   stack::put_away_counts sum;
   if (statistics().obstacle.empty() && !stack::faults_reach_us()) give_up();
-  const bool may_put_away = statistics().obstacle.empty();
+  const bool may_put_away = statistics().obstacle.empty() && (after_ != no_hibernation || how == stack::patience::none);
   for (auto* pool : home_.all_stacks()) {
     pool->free_images();
+    if (how == stack::patience::second_look) {
+      pool->trim_idle();
+      if (pool->has_more_than_always_kept()) ++sum.waiting;
+    }
     if (!may_put_away) continue;
     const auto found = pool->put_away(tasks, how);
     sum.put_away += found.put_away;

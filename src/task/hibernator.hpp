@@ -16,7 +16,8 @@ class runtime;
 
 namespace weft::detail {
 
-/// Puts away the stacks of virtual threads that stay parked. Its thread looks through them once in a period; a task
+/// Gives memory back that is not needed for now: the stacks of virtual threads that stay parked are put away, and those
+/// that nobody uses are emptied. Its thread looks through them once in a period; a task
 /// that is in the same wait as at the look before has been parked for a period, and goes. When a look found nothing
 /// left to do and nothing has run meanwhile, the thread sleeps until a seat has something to run or a stack was brought
 /// back: no tick.
@@ -28,7 +29,7 @@ class hibernator {
   hibernator(const hibernator&) = delete;
   hibernator& operator=(const hibernator&) = delete;
 
-  /// Starts the thread, if stacks are to be put away. Once, after the carriers.
+  /// Starts the thread. Once, after the carriers.
   void start();
 
   /// Joins the thread. Before the stacks go.
@@ -44,7 +45,7 @@ class hibernator {
 
  private:
   void work();
-  /// Returns how many tasks were seen parked for the first time.
+  /// In the answer, `waiting` counts whatever a later look may have to do.
   stack::put_away_counts look(stack::patience how);
   [[nodiscard]] bool sleep_for_period();
   [[nodiscard]] bool nothing_ran_since(std::uint64_t progress) noexcept;

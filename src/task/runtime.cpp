@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -44,6 +45,27 @@ std::vector<stack::stack_pool*> runtime::all_stacks() {
   std::vector<stack::stack_pool*> all{&default_stacks_};
   std::lock_guard guard{other_stacks_mutex_};
   for (auto& [bytes, pool] : other_stacks_) all.push_back(pool.get());
+  return all;
+}
+
+void runtime::note_stack_use(const std::source_location& site, std::size_t bytes) noexcept try {
+  std::lock_guard guard{stack_uses_mutex_};
+  auto& use = stack_uses_[{site.file_name(), site.line()}];
+  use.spawned_at = site;
+  ++use.measured;
+  use.most_bytes = std::max(use.most_bytes, bytes);
+} catch (const std::bad_alloc&) {
+  // One measurement less.
+}
+
+std::vector<stack_use> runtime::stack_uses() const {
+  std::vector<stack_use> all;
+  std::lock_guard guard{stack_uses_mutex_};
+  for (const auto& [site, use] : stack_uses_) {
+    constexpr std::size_t for_a_signal = 8 * 1024, unit = 4 * 1024;
+    all.push_back(use);
+    all.back().recommended_bytes = (use.most_bytes + use.most_bytes / 2 + for_a_signal + unit - 1) / unit * unit;
+  }
   return all;
 }
 

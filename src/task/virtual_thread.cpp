@@ -3,6 +3,7 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/sched/turn.hpp>
 #include <weft/stack/overflow.hpp>
+#include <weft/task/runtime.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 namespace weft::detail {
@@ -39,6 +40,8 @@ void virtual_thread::enter(void* self) {
   thread.announce_end();
   stack::context::exit_to(thread.context_, thread.successor());
 }
+
+void virtual_thread::note_stack_use() noexcept { home_runtime()->note_stack_use(site(), slot_.end_measuring()); }
 
 // On the carrier's loop.
 void virtual_thread::resume(sched::carrier& by) noexcept {

@@ -58,6 +58,42 @@ TEST(stack_pool, a_trimmed_stack_is_empty_and_still_guarded) {
   EXPECT_DEATH(*const_cast<volatile std::byte*>(cold->bottom() - 1) = std::byte{1}, "");
 }
 
+TEST(stack_pool, gives_back_what_was_not_needed_between_two_calls_but_for_a_few) {
+  stack_pool pool{64 * 1024};
+  constexpr std::size_t many = 500;
+  std::vector<slot*> stacks;
+  for (std::size_t i = 0; i < many; ++i) {
+    stacks.push_back(pool.allocate().value());
+    stacks.back()->top()[-1] = std::byte{1};
+  }
+  for (slot* stack : stacks) pool.release(stack);
+  EXPECT_EQ(pool.trim_idle(), 0u) << "all were in use a moment ago";
+  EXPECT_TRUE(pool.has_more_than_always_kept());
+  EXPECT_GT(pool.trim_idle(), many / 2);
+  EXPECT_FALSE(pool.has_more_than_always_kept());
+  EXPECT_EQ(pool.stats().kept, stack_pool::always_kept);
+  EXPECT_EQ(pool.stats().empty, many - stack_pool::always_kept);
+  EXPECT_EQ(pool.trim_idle(), 0u);
+
+  for (auto& stack : stacks) stack = pool.allocate().value();
+  EXPECT_EQ(pool.stats().made, many) << "empty ones are given out again";
+  for (slot* stack : stacks) pool.release(stack);
+}
+
+TEST(stack_pool, measures_what_of_a_stack_was_touched) {
+  stack_pool pool{64 * 1024};
+  slot* stack = pool.allocate().value();
+  std::memset(stack->bottom(), 1, stack->bytes());
+  stack->begin_measuring();
+  std::memset(stack->top() - 20'000, 1, 100);
+  EXPECT_TRUE(stack->is_measured());
+  const auto bytes = stack->end_measuring();
+  EXPECT_GE(bytes, 20'000u);
+  EXPECT_LE(bytes, 30'000u);
+  EXPECT_FALSE(stack->is_measured());
+  pool.release(stack);
+}
+
 TEST(stack_pool, holds_a_hundred_thousand_touched_stacks) {
   stack_pool pool{16 * 1024};
   if (pool.stats().guard != guard_method::advice) GTEST_SKIP() << "here a guard takes two of the kernel's mappings";

@@ -55,6 +55,15 @@ class slot {
       wait_until_unobserved();
   }
 
+  /// For whoever holds the slot and uses it now: whether this is a use to measure, which one in a thousand is.
+  [[nodiscard]] bool is_use_to_measure() noexcept { return ++uses_ % measuring_interval == 0; }
+
+  /// Before anything is on the stack: empties it, so that end_measuring() can tell what was touched.
+  void begin_measuring() noexcept;
+  [[nodiscard]] bool is_measured() const noexcept { return is_measured_; }
+  /// How many bytes, from the top down and in whole pages, were touched since begin_measuring().
+  [[nodiscard]] std::size_t end_measuring() noexcept;
+
   /// For whoever holds the slot, to link slots that it keeps back. The pool uses it only while it holds the slot.
   slot* next = nullptr;
 
@@ -63,8 +72,13 @@ class slot {
   friend struct hibernation;
   friend struct sanitizer;
   void wait_until_unobserved() const noexcept;
-  slot(std::byte* bottom, std::size_t bytes, stack_pool& pool) noexcept
-      : bottom_(bottom), bytes_(bytes), pool_(&pool) {}
+  static constexpr std::uint32_t measuring_interval = 1024;
+
+  slot(std::byte* bottom, std::size_t bytes, stack_pool& pool, std::uint32_t number) noexcept
+      : bottom_(bottom), bytes_(bytes), pool_(&pool), uses_(number) {}
+
+  /// Takes down what has been touched so far, before it goes.
+  void measure() noexcept;
 
   std::byte* bottom_;
   std::size_t bytes_;
@@ -75,6 +89,10 @@ class slot {
   std::atomic<void*> occupant_{nullptr};
   std::uint64_t seen_wait_ = 0;  // the wait that its flow was parked in when last looked at
   std::atomic<bool> looked_at_{false};
+
+  bool is_measured_ = false;
+  std::uint32_t uses_;  // begins with another number in each slot, so that not all are measured at once
+  std::size_t most_touched_bytes_ = 0;
 
   [[maybe_unused]] void* fiber_ = nullptr;  // ThreadSanitizer's picture of the flow on this stack
   [[maybe_unused]] bool fiber_ran_ = false;
@@ -120,6 +138,14 @@ class stack_pool {
   /// still be allocated, others meanwhile too. Does not reach what other OS threads keep to themselves. Returns how
   /// many stacks it emptied.
   std::size_t trim(std::size_t keep = 0) noexcept;
+
+  /// Trims what was not needed since the call before, but for `always_kept` stacks. Called now and then, it gives back
+  /// what a rush has left. Returns how many stacks it emptied.
+  std::size_t trim_idle() noexcept;
+  static constexpr std::size_t always_kept = 64;
+
+  /// Whether a later trim_idle() has something to do if nobody allocates until then.
+  [[nodiscard]] bool has_more_than_always_kept() const noexcept;
 
   /// Puts away the stacks of parked flows: keeps what they hold that is not zero, and gives all their memory back to
   /// the kernel. Whoever touches one brings it back, and notices nothing but the time that it takes. Does nothing where
@@ -171,6 +197,7 @@ class stack_pool {
   void fill(magazine& mine) noexcept;
   void empty(magazine& mine, std::size_t leave) noexcept;
   void forget(image& kept) noexcept;
+  [[nodiscard]] slot* pop_released() noexcept;
   [[nodiscard]] slot* take_released() noexcept;
   [[nodiscard]] result<slot*> carve();
   [[nodiscard]] std::error_code reserve();
@@ -181,8 +208,10 @@ class stack_pool {
 
   mutable base::spin_lock lock_;  // guards the following
   slot* kept_ = nullptr;          // linked through slot::next, the one released last first
+  slot* trimmed_ = nullptr;       // likewise: about to be emptied
   slot* empty_ = nullptr;         // likewise
-  std::size_t kept_count_ = 0, empty_count_ = 0, made_ = 0, reserved_bytes_ = 0;
+  std::size_t kept_count_ = 0, trimmed_count_ = 0, empty_count_ = 0, made_ = 0, reserved_bytes_ = 0;
+  std::size_t least_kept_ = 0;  // since the last trim_idle()
 
   std::atomic<image*> unneeded_images_{nullptr};
   std::atomic<base::bell*> bell_{nullptr};

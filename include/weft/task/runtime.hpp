@@ -5,12 +5,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <source_location>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/task/hibernation.hpp>
+#include <weft/task/stack_use.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/worker_pool.hpp>
 
@@ -33,7 +37,7 @@ struct runtime_options {
   /// touches the stack brings it back. `no_hibernation`: never. Off, too, where the system cannot (see
   /// runtime::hibernation()) and under a virtual clock.
   ///
-  /// Putting a stack away and bringing it back takes some 15 to 30 us of a core in all: what parks for less than the
+  /// Putting a stack away and bringing it back takes some 10 to 30 us of a core in all: what parks for less than the
   /// default at a time never pays, and 10,000 tasks that each wake just after they were put away take 1 to 3 % of one.
   ///
   /// What differs from ordinary memory: a thread that blocks SIGSEGV must not touch another task's stack, and a system
@@ -44,7 +48,8 @@ struct runtime_options {
 
 namespace detail {
 class hibernator;
-}
+class virtual_thread;
+}  // namespace detail
 
 /// A scheduler with what its tasks need: stacks, threads for calls that block, threads that compute.
 /// Programs use weft::run(), which makes one.
@@ -72,6 +77,9 @@ class runtime : public sched::scheduler, private detail::end_observer {
   std::size_t hibernate_parked();
   [[nodiscard]] hibernation_statistics hibernation() const noexcept;
 
+  /// How much stack the virtual threads of each spawn site use, as far as it was measured.
+  [[nodiscard]] std::vector<stack_use> stack_uses() const;
+
   /// Keeps a task that nobody joins until it ends.
   void adopt(detail::task_state& task) noexcept;
 
@@ -81,6 +89,8 @@ class runtime : public sched::scheduler, private detail::end_observer {
 
  private:
   friend class detail::hibernator;
+  friend class detail::virtual_thread;
+  void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept;
   [[nodiscard]] std::vector<stack::stack_pool*> all_stacks();
   void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
 
@@ -93,6 +103,9 @@ class runtime : public sched::scheduler, private detail::end_observer {
   std::mutex adopted_mutex_;  // guards adopted_
   std::condition_variable adopted_changed_;
   base::intrusive_list<detail::task_state> adopted_;
+
+  mutable std::mutex stack_uses_mutex_;  // guards stack_uses_
+  std::map<std::pair<std::string_view, std::uint_least32_t>, stack_use> stack_uses_;
 
   std::unique_ptr<detail::hibernator> hibernator_;
 };

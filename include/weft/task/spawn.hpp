@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <new>
 #include <source_location>
@@ -107,6 +109,19 @@ struct started {
 [[noreturn]] void throw_no_stack(stack::stack_pool& pool, std::error_code why);
 [[nodiscard]] runtime& runtime_to_spawn_in();
 
+/// Whether to measure how much stack this task uses: the first few that call an F, and one use in a thousand.
+template <class F>
+[[nodiscard]] bool is_to_be_measured(stack::slot& slot) noexcept {
+  constexpr std::uint32_t first = 4;
+  static constinit std::atomic<std::uint32_t> measured{0};
+  // relaxed, both: a number, and it may be a few more
+  if (measured.load(std::memory_order_relaxed) < first) [[unlikely]] {
+    measured.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  return slot.is_use_to_measure();
+}
+
 /// Makes the task; it does not run yet.
 template <class F>
 [[nodiscard]] started<spawned_t<F>> make_task(runtime& home, const spawn_options& options, std::source_location site,
@@ -120,6 +135,8 @@ template <class F>
     auto& pool = home.stacks(options.stack_bytes);
     auto slot = pool.allocate();
     if (!slot) throw_no_stack(pool, slot.error());
+    if (is_to_be_measured<std::decay_t<F>>(**slot)) [[unlikely]]
+      (*slot)->begin_measuring();
     auto& made = virtual_thread_running<value, std::decay_t<F>>::make(&home, site, **slot, std::forward<F>(f));
     made.set_name(options.name);
     return {&made, &made.result()};

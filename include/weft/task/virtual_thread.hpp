@@ -40,6 +40,9 @@ class virtual_thread : public task_state {
 
   [[nodiscard]] stack::slot& slot() noexcept { return slot_; }
 
+  /// After the last instruction on a stack that is measured.
+  void note_stack_use() noexcept;
+
  private:
   enum class leaving : std::uint8_t { parking, yielding, ending };
 
@@ -95,6 +98,8 @@ class virtual_thread_running final : public virtual_thread {
 
   void destroy() noexcept override {
     auto& pool_slot = slot();
+    if (pool_slot.is_measured()) [[unlikely]]
+      note_stack_use();
     pool_slot.vacate();
     this->~virtual_thread_running();
     pool_slot.pool().release(&pool_slot);
