@@ -34,6 +34,7 @@
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/scheduler.hpp>
+#include <weft/sched/turn.hpp>
 #include <weft/stack/context.hpp>
 #include <weft/stack/hibernation.hpp>
 #include <weft/stack/overflow.hpp>

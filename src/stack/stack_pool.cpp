@@ -51,24 +51,6 @@ void slot::wait_until_unobserved() const noexcept {
   while (looked_at_.load(std::memory_order_acquire)) std::this_thread::yield();
 }
 
-void slot::begin_measuring() noexcept {
-  memory::drop(bottom_, pool_->stack_bytes());
-  is_measured_ = true;
-  most_touched_bytes_ = 0;
-}
-
-void slot::measure() noexcept {
-  std::byte* end = bottom_ + pool_->stack_bytes();
-  const auto touched = static_cast<std::size_t>(end - memory::first_resident(bottom_, end));
-  most_touched_bytes_ = std::max(most_touched_bytes_, touched);
-}
-
-std::size_t slot::end_measuring() noexcept {
-  measure();
-  is_measured_ = false;
-  return most_touched_bytes_;
-}
-
 result<slot*> stack_pool::allocate() {
   if (auto* mine = magazine_here()) {
     // relaxed, also below: the thread's own; stats() reads whatever number is there
