@@ -108,8 +108,13 @@ void carrier_pool::join(std::list<carrier>& finished) noexcept {
 
 void carrier_pool::run_beside(runnable& task) noexcept {
   waiting_.push(task);
-  std::lock_guard guard{mutex_};
+  announce_arrival();
   arrived_.notify_one();
+}
+
+void carrier_pool::announce_arrival() noexcept {
+  // release: what has arrived; pairs with work_beside()
+  arrived_.fetch_add(1, std::memory_order_release);
 }
 
 void carrier_pool::add_beside() noexcept {
@@ -168,19 +173,25 @@ void carrier_pool::work_beside(carrier& self) noexcept {
   // As many as there are seats may wait for the next task; more than that only take memory.
   while (!stopping_ && (waiting_.size() != 0 || idle_beside_ < owner_.seat_count())) {
     runnable* task = nullptr;
+    // acquire: what has arrived by now; pairs with announce_arrival(). What comes later ends the wait.
+    auto seen = arrived_.load(std::memory_order_acquire);
     if (waiting_.pop(&task, 1) == 0) {
       ++idle_beside_;
-      arrived_.wait(lock, [this] { return stopping_ || waiting_.size() != 0; });
+      lock.unlock();
+      arrived_.wait(seen, std::memory_order_acquire);  // acquire: as above
+      lock.lock();
       --idle_beside_;
       continue;
     }
     lock.unlock();
-    // relaxed: a number
+    // relaxed: numbers, as at the end
     begun_beside_.fetch_add(1, std::memory_order_relaxed);
+    running_beside_.fetch_add(1, std::memory_order_relaxed);
     self.began_ = std::chrono::steady_clock::now();
     self.used_before_ = usage_of_this_thread();
     task->resume(self);
     static_cast<void>(self.end());
+    running_beside_.fetch_sub(1, std::memory_order_relaxed);
     lock.lock();
   }
   --beside_;
@@ -208,6 +219,7 @@ void carrier_pool::stop() noexcept {
   {
     std::lock_guard guard{mutex_};
     stopping_ = true;
+    announce_arrival();
     arrived_.notify_all();
     for (auto* spare : spares_) spare->seated_.notify_one();
     spares_.clear();

@@ -41,6 +41,11 @@ class carrier_pool {
     // relaxed: a number
     return begun_beside_.load(std::memory_order_relaxed);
   }
+  /// How many tasks run beside, but for those that lost their seat and have not parked since.
+  [[nodiscard]] std::size_t running_beside() const noexcept {
+    // relaxed: a number
+    return running_beside_.load(std::memory_order_relaxed);
+  }
   /// One more thread for those that wait: those there are do not get to them.
   void add_beside() noexcept;
 
@@ -63,6 +68,7 @@ class carrier_pool {
   static constexpr std::size_t most_beside = 256;  // as many as blocking() has
 
   carrier& start(seat* place);
+  void announce_arrival() noexcept;
   static void join(std::list<carrier>& finished) noexcept;
   void work(carrier& self) noexcept;
   void work_beside(carrier& self) noexcept;
@@ -71,10 +77,13 @@ class carrier_pool {
   scheduler& owner_;
   std::chrono::nanoseconds short_run_{};
   global_queue waiting_;
+  // Counts what was pushed to waiting_, and wakes those who wait for that. Not a condition variable, in which a seat's
+  // carrier that wakes one may have to wait for another of them to get a core at its low priority.
+  std::atomic<std::uint32_t> arrived_{0};
   std::atomic<std::uint64_t> begun_beside_{0};
+  std::atomic<std::size_t> running_beside_{0};
 
   std::mutex mutex_;  // guards what follows
-  std::condition_variable arrived_;
   std::list<carrier> carriers_;
   std::list<carrier*> spares_;
   std::size_t beside_ = 0;       // carriers that have lost their seat and are not finished

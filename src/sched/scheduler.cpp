@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <thread>
 
 #include <weft/base/asymmetric_fence.hpp>
 
@@ -147,6 +148,9 @@ std::size_t scheduler::visible_work() const noexcept {
 }
 
 void scheduler::become_idle(seat& self) noexcept {
+  // Before it counts itself idle: who brings work meanwhile need not wake it.
+  if (watch_ && watch_->cores_are_taken()) [[unlikely]]
+    std::this_thread::sleep_for(watch::rest_when_cores_are_taken);
   {
     std::lock_guard guard{idle_mutex_};
     idle_.push_back(&self);

@@ -30,7 +30,8 @@ watch::watch(scheduler& owner, carrier_pool& carriers, watch_options options)
       carriers_{carriers},
       options_{checked(std::move(options))},
       tick_{options_.slice / ticks_in_a_slice},
-      seen_(owner.seat_count()) {
+      seen_(owner.seat_count()),
+      cores_{available_cores()} {
   carriers_.set_short_run(tick_);
 }
 
@@ -82,6 +83,7 @@ void watch::work() {
     auto present = clock::now();
     for (std::size_t i = 0; i < seen_.size(); ++i) look_at(*owner_.seats_[i], seen_[i], present);
     add_threads_beside();
+    look_at_cores(present);
     tell();
   }
 }
@@ -160,6 +162,18 @@ void watch::add_threads_beside() {
   auto begun = carriers_.begun_beside();
   if (carriers_.waiting_beside() != 0 && begun == begun_beside_) carriers_.add_beside();
   begun_beside_ = begun;
+}
+
+// The process' own use of the cores: tasks beside may wait for something, and others may have the cores.
+void watch::look_at_cores(clock::time_point present) {
+  auto used = std::clock();
+  std::chrono::duration<double> spent{static_cast<double>(used - used_of_cores_) / CLOCKS_PER_SEC};
+  auto passed = present - looked_at_cores_;
+  bool taken = carriers_.running_beside() >= cores_ && spent >= passed * cores_ * 0.75;
+  // relaxed: a heuristic
+  cores_are_taken_.store(taken, std::memory_order_relaxed);
+  used_of_cores_ = used;
+  looked_at_cores_ = present;
 }
 
 bool watch::record(const stall& event, clock::time_point present) {

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -40,6 +42,15 @@ class watch {
   /// Joins the thread. No seat changes hands from here on.
   void stop() noexcept;
 
+  /// Tasks that compute beside the seats have all cores busy. A seat with nothing to do then rests a little before it
+  /// waits for its driver: what comes in meanwhile is served at once, for half the switches between OS threads, which
+  /// would be taken from those that compute. Thread: any.
+  [[nodiscard]] bool cores_are_taken() const noexcept {
+    // relaxed: a heuristic
+    return cores_are_taken_.load(std::memory_order_relaxed);
+  }
+  static constexpr std::chrono::microseconds rest_when_cores_are_taken{750};
+
   /// What was counted so far, a site each. Thread: any.
   [[nodiscard]] std::vector<stall_site> sites() const;
 
@@ -71,6 +82,7 @@ class watch {
   /// Returns false when the task has gone on meanwhile.
   [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found);
   void add_threads_beside();
+  void look_at_cores(clock::time_point present);
   /// Fills in what the task is doing.
   void explain(untold& found, carrier& by, const sighting& seen);
   /// Counts the event. Returns whether to tell of it.
@@ -83,6 +95,10 @@ class watch {
   const std::chrono::nanoseconds tick_;
   std::vector<sighting> seen_;
   std::uint64_t begun_beside_ = 0;
+  const std::size_t cores_;
+  std::clock_t used_of_cores_ = 0;
+  clock::time_point looked_at_cores_{};
+  std::atomic<bool> cores_are_taken_{false};
   std::vector<untold> untold_;  // told once every seat was looked at
   unsigned idle_ticks_ = 0;
 

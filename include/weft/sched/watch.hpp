@@ -37,7 +37,7 @@ struct stall {
   const void* lock = nullptr;         ///< the futex that it waited for, when it waited for one
   std::chrono::nanoseconds held{};    ///< for how long, when it was noticed
   std::chrono::nanoseconds on_cpu{};  ///< how much of that it ran
-  bool handed_over = false;  ///< the seat went on without it. False: no thread could be started, or the reactor cannot
+  bool handed_over = false;  ///< the seat went on without it. False: no thread, or no ring for it, could be had
   /// Where it was, as addresses in the code, innermost first: see describe_trace(). One only in a system call that does
   /// not bear interruption; none when it had gone on already.
   std::vector<const void*> trace;
