@@ -67,9 +67,12 @@ class carrier {
   [[nodiscard]] seat* enter() noexcept;
 
   /// Its thread: the task is about to park, yield or end. It is in its own code no more, until begin() or leave().
-  void leave_own_code() noexcept {
+  /// Returns the seat, as enter().
+  seat* leave_own_code() noexcept {
+    auto* mine = enter();
     // relaxed: without a seat, only a signal handler in the same thread looks
-    if (!enter()) inside_.store(true, std::memory_order_relaxed);
+    if (!mine) inside_.store(true, std::memory_order_relaxed);
+    return mine;
   }
   /// Its thread, in a signal handler too: the task that it runs is in the midst of its own code.
   [[nodiscard]] bool runs_own_code() const noexcept { return runs() && !works_on_seat(); }

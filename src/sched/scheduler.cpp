@@ -149,7 +149,7 @@ std::size_t scheduler::visible_work() const noexcept {
 
 void scheduler::become_idle(seat& self) noexcept {
   // Before it counts itself idle: who brings work meanwhile need not wake it.
-  if (watch_ && watch_->cores_are_taken()) [[unlikely]]
+  if (cores_are_taken()) [[unlikely]]
     std::this_thread::sleep_for(watch::rest_when_cores_are_taken);
   {
     std::lock_guard guard{idle_mutex_};
@@ -184,6 +184,8 @@ void scheduler::become_idle(seat& self) noexcept {
   // acquire: the bell; pairs with ring_when_busy()
   if (auto* bell = busy_bell_.load(std::memory_order_acquire)) bell->ring();
 }
+
+bool scheduler::cores_are_taken() const noexcept { return watch_ && watch_->cores_are_taken(); }
 
 bool scheduler::all_seats_idle() const noexcept {
   // seq_cst: the watch must see a seat that stopped being idle, or that seat the watch asleep

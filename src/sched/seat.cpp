@@ -100,7 +100,7 @@ runnable* seat::next_directly() noexcept {
 }
 
 runnable* end_turn(carrier& by) noexcept {
-  auto* here = by.enter();
+  auto* here = by.leave_own_code();
   return here ? here->next_directly() : nullptr;
 }
 
@@ -258,7 +258,7 @@ runnable* seat::steal_from(seat& victim) {
 // searching, so that nobody is woken meanwhile. Where they had not, it goes to sleep at once, and tries again some
 // time.
 runnable* seat::await_work() {
-  if (!searching_ || virtual_clock::active()) return nullptr;
+  if (!searching_ || virtual_clock::active() || owner_.cores_are_taken()) return nullptr;
   auto longest = longest_awake;
   if (worthwhile_ == 0 && ++idle_times_ % try_again != 0) {
     if (owner_.visible_work() == 0) return nullptr;

@@ -117,6 +117,7 @@ class scheduler {
 
   [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
   [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }
+  [[nodiscard]] bool cores_are_taken() const noexcept;
   void wake_one() noexcept;
   [[nodiscard]] std::size_t visible_work() const noexcept;
   void become_idle(seat& self) noexcept;
