@@ -6,13 +6,15 @@ PORT ?= 8080
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ROUNDS ?= 5
 CTEST_ARGS ?=
+PRESET ?= tsan
+SECONDS ?= 600
 
 # ccache where it is installed. Looked up when a recipe runs: the recipe before may have installed it.
 ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LAUNCHER="$$(command -v ccache)"
 sources = git ls-files --cached --others --exclude-standard
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench bench-readme asan tsan debug format format-check tidy clean screenshot \
+.PHONY: help run build test bench bench-readme stress asan tsan debug format format-check tidy clean screenshot \
   dependencies dependencies-test dependencies-sanitizers \
   dependencies-lint dependencies-benchmarks
 
@@ -48,6 +50,11 @@ tsan: dependencies-sanitizers ## The tests under ThreadSanitizer
 	$(call configure,tsan)
 	$(call build,tsan)
 	$(call ctest,tsan)
+
+stress: dependencies-sanitizers ## The scheduler's random stress for SECONDS=600, under PRESET=tsan, asan or release
+	$(call configure,$(PRESET))
+	$(call build,$(PRESET),--target sched_stress_test)
+	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sched/sched_stress_test --gtest_filter='*at_random*'
 
 bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or regex for less, ROUNDS=5
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)

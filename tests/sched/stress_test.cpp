@@ -6,17 +6,17 @@
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
-#include <mutex>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <weft/base/intrusive_list.hpp>
 #include <weft/base/random.hpp>
-#include <weft/base/spin_lock.hpp>
+#include <weft/io/tcp.hpp>
 #include <weft/parallel/compute.hpp>
-#include <weft/sched/runnable.hpp>
+#include <weft/sync/channel.hpp>
+#include <weft/sync/select.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
@@ -24,90 +24,73 @@
 #include <weft/task/spawn.hpp>
 #include <weft/task/task.hpp>
 
-// Tasks of both kinds that do at random whatever a task can do to the scheduler, with OS threads among them, in real
-// time. Each round is a runtime of its own and a seed, which is printed before the round begins, so that it is known
-// also of a round that hangs. WEFT_TEST_SEED runs one round again; WEFT_STRESS_SECONDS says for how long there are new
-// ones, 2 without it.
-//
-// What holds whatever happens: everything ends, no token is lost or taken twice, a task's own variables belong to it
-// alone (ThreadSanitizer watches them, and the count of its steps is right in the end), each wait ends for a reason
-// that it may end for, and no stack is left in use.
+#include "io/reactor.hpp"
+#include "sched/mailbox.hpp"
 
-namespace weft::sched {
+// Tasks of both kinds that do at random whatever a task can do to the scheduler, with OS threads among them, in real
+// time: spawn, park, unpark, cancel, time out, steal, lose the seat to the watch, and all of it at once. Each round is
+// a runtime of its own and a seed, which is printed before the round begins, so that it is known also of a round that
+// hangs. WEFT_TEST_SEED runs one round again; WEFT_STRESS_SECONDS says for how long there are new ones, 2 without it.
+//
+// What holds whatever happens: everything ends, no token, value or byte is lost or had twice, a task's own variables
+// belong to it alone (ThreadSanitizer watches them, and the count of its steps is right in the end), each wait ends for
+// a reason that it may end for, and no stack is left in use.
+
+namespace weft {
 namespace {
 
-/// Tokens that anybody leaves and tasks pick up, made of nothing but the scheduler's own way to wait.
-class mailbox {
- public:
-  class pick_up_operation;
+using testing::mailbox;
 
-  /// Leaves a token; unparks whoever has waited longest for one. Any thread.
-  void leave() noexcept {
-    wait_node* woken = nullptr;
-    {
-      std::lock_guard guard{lock_};
-      while ((woken = waiters_.pop_front()) && !woken->claim()) {}
-      if (!woken) ++tokens_;
-    }
-    if (woken) woken->notify();
+/// A connection on which anybody sends and anybody receives, counted to the byte.
+class byte_pipe {
+ public:
+  task<> send(std::size_t count) {
+    std::array<std::byte, 64> bytes{};
+    auto sent = co_await from_.async_send(std::span{bytes}.first(count));
+    if (sent) sent_ += *sent;
+    expect_interrupted_only(sent);
+  }
+  task<> receive() {
+    std::array<std::byte, 64> bytes{};
+    auto received = co_await to_.async_recv(bytes);
+    if (received) received_ += *received;
+    expect_interrupted_only(received);
   }
 
-  [[nodiscard]] pick_up_operation async_pick_up() noexcept;
-
-  [[nodiscard]] long tokens() const noexcept {
-    std::lock_guard guard{lock_};
-    return tokens_;
+  /// Everybody is gone: what was sent was received, or is still on its way.
+  void check() {
+    EXPECT_TRUE(from_.shutdown_send());
+    std::array<std::byte, 4096> bytes;
+    while (auto rest = to_.recv(bytes)) received_ += *rest;
+    EXPECT_EQ(sent_.load(), received_.load());
   }
 
  private:
-  mutable base::spin_lock lock_;  // guards all below
-  long tokens_ = 0;
-  base::intrusive_list<wait_node> waiters_;
-};
+  explicit byte_pipe(tcp_listener listener)
+      : from_{tcp_stream::connect(listener.local()).value()}, to_{listener.accept().value()} {}
+  static void expect_interrupted_only(const result<std::size_t>& outcome) {
+    EXPECT_TRUE(outcome || outcome.error() == errc::timed_out || outcome.error() == errc::cancelled) << outcome.error();
+  }
 
-class mailbox::pick_up_operation {
+  tcp_stream from_, to_;
+  std::atomic<std::size_t> sent_{0}, received_{0};
+
  public:
-  using value_type = result<void>;
-  static constexpr wait_kind kind = wait_kind::lock;
-  explicit pick_up_operation(mailbox& from) noexcept : from_{&from} {}
-
-  bool try_complete() noexcept {
-    std::lock_guard guard{from_->lock_};
-    if (from_->tokens_ == 0) return false;
-    --from_->tokens_;
-    return true;
-  }
-  bool arm(wait_node& node) noexcept {
-    std::lock_guard guard{from_->lock_};
-    if (from_->tokens_ == 0) {
-      from_->waiters_.push_back(node);
-      return false;
-    }
-    if (!node.claim()) return false;
-    --from_->tokens_;
-    return true;
-  }
-  void disarm(wait_node& node) noexcept {
-    std::lock_guard guard{from_->lock_};
-    if (node.is_linked()) base::intrusive_list<wait_node>::remove(node);
-  }
-  static bool finish() noexcept { return true; }
-  static value_type take() { return {}; }
-  static value_type fail(errc condition) { return failure(condition); }
-
- private:
-  mailbox* from_;
+  byte_pipe() : byte_pipe{tcp_listener::bind("127.0.0.1:0").value()} {}
 };
-
-mailbox::pick_up_operation mailbox::async_pick_up() noexcept { return pick_up_operation{*this}; }
 
 /// What the tasks of one round share.
 struct world {
   std::array<mailbox, 6> mailboxes;
   std::atomic<long> tokens_left{0}, tokens_picked_up{0};
+  std::array<channel<int>, 3> channels{channel<int>{0}, channel<int>{2}, channel<int>{unbounded}};
+  std::atomic<long> values_sent{0}, values_received{0};
+  std::array<byte_pipe, 2> pipes;
   std::atomic<long> steps_begun{0}, steps_ended{0};
 
   mailbox& any_mailbox(base::random& random) { return mailboxes[random.below(mailboxes.size())]; }
+  channel<int>& any_channel(base::random& random) { return channels[random.below(channels.size())]; }
+  byte_pipe& any_pipe(base::random& random) { return pipes[random.below(pipes.size())]; }
   void leave_token(mailbox& where) {
     ++tokens_left;
     where.leave();
@@ -120,10 +103,17 @@ struct world {
       EXPECT_TRUE(outcome.error() == errc::timed_out || outcome.error() == errc::cancelled) << outcome.error();
     }
   }
-  [[nodiscard]] long tokens_in_mailboxes() const {
-    long sum = 0;
-    for (const auto& each : mailboxes) sum += each.tokens();
-    return sum;
+
+  /// Everybody is gone: nothing was lost, and nothing was had twice.
+  void check() {
+    for (const auto& each : mailboxes) tokens_picked_up += each.tokens();
+    EXPECT_EQ(tokens_left.load(), tokens_picked_up.load());
+    for (auto& each : channels) {
+      while (each.try_recv()) ++values_received;
+    }
+    EXPECT_EQ(values_sent.load(), values_received.load());
+    for (auto& each : pipes) each.check();
+    EXPECT_EQ(steps_begun.load(), steps_ended.load());
   }
 };
 
@@ -170,7 +160,7 @@ class walk {
 
   task<> step() {
     using namespace std::chrono_literals;
-    switch (random_.below(12)) {
+    switch (random_.below(18)) {
       case 0: co_await async_yield(); break;
       case 1: check_sleep(co_await async_sleep(up_to(random_, 200us))); break;
       case 2: co_await pick_up(); break;
@@ -187,6 +177,12 @@ class walk {
       case 11:
         if (generations_ > 0) spawn_either(random_, begin(shared_, branch(), 0, 3)).detach();
         break;
+      case 12: co_await send_a_value(); break;
+      case 13: co_await receive_a_value(); break;
+      case 14: co_await choose_what_comes_first(); break;
+      case 15: co_await send_bytes(); break;
+      case 16: co_await receive_bytes(); break;
+      case 17: keep_the_seat(); break;
     }
   }
 
@@ -195,8 +191,49 @@ class walk {
   }
 
   task<> pick_up() {
-    deadline_scope limit{up_to(random_, std::chrono::microseconds{150})};
+    deadline_scope limit{soon()};
     shared_.count(co_await shared_.any_mailbox(random_).async_pick_up());
+  }
+
+  duration soon() { return up_to(random_, std::chrono::microseconds{150}); }
+
+  task<> send_a_value() {
+    deadline_scope limit{soon()};
+    auto outcome = co_await shared_.any_channel(random_).async_send(1);
+    if (outcome) ++shared_.values_sent;
+  }
+  task<> receive_a_value() {
+    deadline_scope limit{soon()};
+    auto outcome = co_await shared_.any_channel(random_).async_recv();
+    if (outcome) ++shared_.values_received;
+  }
+  task<> choose_what_comes_first() {
+    auto choice = async_select(shared_.any_channel(random_).async_send(1), shared_.any_channel(random_).async_recv(),
+                               shared_.any_mailbox(random_).async_pick_up(), async_sleep(soon()));
+    auto chosen = co_await std::move(choice);
+    if (!chosen) {
+      EXPECT_TRUE(chosen.error() == errc::timed_out || chosen.error() == errc::cancelled) << chosen.error();
+      co_return;
+    }
+    if (chosen->index() == 0) ++shared_.values_sent;
+    if (chosen->index() == 1) ++shared_.values_received;
+    if (chosen->index() == 2) shared_.count(std::get<2>(*chosen));
+  }
+
+  task<> send_bytes() {
+    deadline_scope limit{soon()};
+    co_await shared_.any_pipe(random_).send(1 + random_.below(64));
+  }
+  task<> receive_bytes() {
+    deadline_scope limit{soon()};
+    co_await shared_.any_pipe(random_).receive();
+  }
+
+  /// Now and then for so long that the watch hands the seat over.
+  void keep_the_seat() {
+    using namespace std::chrono_literals;
+    auto end = std::chrono::steady_clock::now() + up_to(random_, random_.below(4) == 0 ? 4ms : 50us);
+    while (std::chrono::steady_clock::now() < end) {}
   }
 
   task<> compute_somewhere() {
@@ -295,17 +332,39 @@ void visit(runtime& home, world& shared, base::random random) {
   }
 }
 
+/// Where the seats of a round wait. Empty: where there is no I/O, so that sockets are waited for elsewhere.
+sched::driver_factory any_driver(base::random& random, std::string& name) {
+  switch (random.below(3)) {
+    case 0:
+      if (io::make_io_uring_reactor()) {
+        name = "io_uring";
+        return [](std::size_t) { return io::make_io_uring_reactor().value(); };
+      }
+      [[fallthrough]];
+    case 1: name = "epoll"; return [](std::size_t) { return io::make_epoll_reactor().value(); };
+    default: name = "none"; return {};
+  }
+}
+
 void run_round(std::uint32_t seed) {
+  using namespace std::chrono_literals;
   base::random random{seed};
   auto seats = 1 + random.below(4);
   auto tasks = 1 + random.below(40);
   auto visitors = random.below(3);
+  bool watched = random.below(4) != 0;
+  std::string reactor;
+  auto drivers = any_driver(random, reactor);
   std::cout << "WEFT_TEST_SEED=" << seed << ": seats " << seats << ", tasks " << tasks << ", visitors " << visitors
-            << std::endl;
+            << ", reactor " << reactor << ", watch " << (watched ? "on" : "off") << std::endl;
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
   world shared;
   {
-    runtime home{{.seats = seats, .compute_carriers = 2, .blocking_threads = 4}};
+    runtime home{{.seats = seats,
+                  .compute_carriers = 2,
+                  .blocking_threads = 4,
+                  .make_driver = std::move(drivers),
+                  .watch = {.enabled = watched, .slice = 1ms}}};
     std::vector<std::thread> outside;
     for (std::uint32_t i = 0; i < visitors; ++i) {
       outside.emplace_back([&home, &shared, own = base::random{random.next()}] { visit(home, shared, own); });
@@ -325,11 +384,10 @@ void run_round(std::uint32_t seed) {
     home.shut_down();
     EXPECT_EQ(home.stacks().stats().in_use, 0u);
   }
-  EXPECT_EQ(shared.tokens_left.load(), shared.tokens_picked_up.load() + shared.tokens_in_mailboxes());
-  EXPECT_EQ(shared.steps_begun.load(), shared.steps_ended.load());
+  shared.check();
 }
 
-TEST(scheduler_stress, whatever_tasks_do_at_random_everything_ends_and_no_token_is_lost) {
+TEST(scheduler_stress, whatever_tasks_do_at_random_everything_ends_and_nothing_is_lost) {
   if (const char* given = std::getenv("WEFT_TEST_SEED")) {
     run_round(static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)));
     return;
@@ -342,5 +400,16 @@ TEST(scheduler_stress, whatever_tasks_do_at_random_everything_ends_and_no_token_
   } while (!HasFailure() && std::chrono::steady_clock::now() < end);
 }
 
+TEST(scheduler_stress, tasks_thrown_over_from_an_os_thread_wake_an_idle_runtime_every_time) {
+  for (std::size_t seats : {1u, 2u, 4u}) {
+    runtime home{{.seats = seats}};
+    int ran = 0;
+    for (int i = 0; i < 3'000; ++i) {
+      run_in(home, {}, [&] { ++ran; });  // each finds the seats asleep, or on the way there
+    }
+    EXPECT_EQ(ran, 3'000);
+  }
+}
+
 }  // namespace
-}  // namespace weft::sched
+}  // namespace weft
