@@ -10,6 +10,7 @@
 #include <weft/base/error.hpp>
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/random.hpp>
+#include <weft/base/report.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/base/thread_index.hpp>

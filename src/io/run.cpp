@@ -1,6 +1,5 @@
 #include <weft/io/run.hpp>
 
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -13,12 +12,6 @@
 
 namespace weft {
 namespace {
-
-using report_function = std::function<void(std::string_view)>;
-
-void report_on_standard_error(std::string_view line) {
-  std::fprintf(stderr, "weft: %.*s\n", static_cast<int>(line.size()), line.data());
-}
 
 /// What the environment asks for, where the program leaves it open.
 [[nodiscard]] reactor_kind reactor_wanted(reactor_kind by_program, const report_function& report) {
@@ -62,9 +55,13 @@ int detail::run(const run_options& options, std::function<int()> main) {
   WEFT_CHECK(runtime::current() == nullptr, "weft::run() starts the runtime, which runs already: use spawn()");
   auto report = options.report ? options.report : report_on_standard_error;
   runtime_options chosen{.seats = options.seats,
+                         .compute_carriers = options.compute_carriers,
+                         .blocking_threads = options.blocking_threads,
                          .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report},
                          .watch = options.watch,
-                         .hibernate_after = options.hibernate_after};
+                         .hibernate_after = options.hibernate_after,
+                         .shutdown_report_after = options.shutdown_report_after,
+                         .report = report};
   if (options.stack_bytes != 0) chosen.stack_bytes = options.stack_bytes;
   runtime home{std::move(chosen)};
   return run_in(home, {.name = "main"}, std::move(main));

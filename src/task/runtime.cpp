@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
 
@@ -14,14 +16,52 @@
 
 namespace weft {
 
-runtime::runtime(runtime_options options)
+namespace {
+
+[[nodiscard]] runtime_options checked(runtime_options wanted) {
+  auto at_most = [](std::size_t number, std::size_t limit, const char* what) {
+    if (number <= limit) return;
+    throw std::invalid_argument{"weft: " + std::to_string(number) + ' ' + what + " were asked for: at most " +
+                                std::to_string(limit) + ", or 0 for the default"};
+  };
+  at_most(wanted.seats, runtime_options::most_seats, "seats");
+  at_most(wanted.compute_carriers, runtime_options::most_threads, "compute carriers");
+  at_most(wanted.blocking_threads, runtime_options::most_threads, "threads for blocking calls");
+  if (wanted.compute_carriers == 0) wanted.compute_carriers = sched::available_cores();
+  if (wanted.blocking_threads == 0) wanted.blocking_threads = 256;
+  if (!wanted.report) wanted.report = report_on_standard_error;
+  return wanted;
+}
+
+[[nodiscard]] std::string describe(const detail::task_state& task) {
+  std::string text = "task ";
+  if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
+  return text + "spawned at " + task.site().file_name() + ':' + std::to_string(task.site().line());
+}
+
+[[nodiscard]] std::string what(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "not a std::exception";
+  }
+}
+
+}  // namespace
+
+runtime::runtime(runtime_options wanted) : runtime{checked_tag{}, checked(std::move(wanted))} {}
+
+runtime::runtime(checked_tag, runtime_options options)
     : scheduler{{.seats = options.seats,
                  .make_driver = std::move(options.make_driver),
                  .watch = std::move(options.watch)}},
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, detail::worker_priority::normal, "weft-blocking"},
-      compute_{options.compute_carriers != 0 ? options.compute_carriers : sched::available_cores(),
-               detail::worker_priority::below_seats, "weft-compute"} {
+      compute_{options.compute_carriers, detail::worker_priority::below_seats, "weft-compute"},
+      shutdown_report_after_{options.shutdown_report_after},
+      report_{std::move(options.report)} {
   detail::report_overflows();
   hibernator_ = std::make_unique<detail::hibernator>(*this, options.hibernate_after);
   default_stacks_.ring_when_brought_back(&hibernator_->bell());
@@ -34,11 +74,30 @@ runtime::~runtime() { shut_down(); }
 void runtime::shut_down() noexcept {
   {
     std::unique_lock lock{adopted_mutex_};
+    shutting_down_ = true;
     for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) task->request_cancel();
-    adopted_changed_.wait(lock, [this] { return adopted_.empty(); });
+    auto none_is_left = [this] { return adopted_.empty(); };
+    auto patience = real_deadline(deadline_after(shutdown_report_after_));
+    if (patience != no_deadline && !adopted_changed_.wait_until(lock, patience, none_is_left)) report_what_is_left();
+    adopted_changed_.wait(lock, none_is_left);
   }
   hibernator_->stop();
   stop();
+}
+
+// Under adopted_mutex_, without which no task in the list ends.
+void runtime::report_what_is_left() noexcept {
+  constexpr std::size_t most_named = 32;
+  std::size_t count = 0;
+  for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) {
+    if (++count > most_named) continue;
+    report_("the runtime cannot end: it cancelled the " + describe(*task) + ", which " +
+            (task->is_parked() ? "waits (" + std::string{to_string(task->waits_for())} + ")" : "runs") +
+            " all the same");
+  }
+  if (count > most_named) {
+    report_("the runtime cannot end: " + std::to_string(count - most_named) + " more tasks were cancelled and go on");
+  }
 }
 
 std::vector<stack::stack_pool*> runtime::all_stacks() {
@@ -85,17 +144,54 @@ stack::stack_pool& runtime::stacks(std::size_t stack_bytes) {
 }
 
 void runtime::adopt(detail::task_state& task) noexcept {
-  std::lock_guard guard{adopted_mutex_};
-  // Before observing: the end may come at once, and takes the task out under the same mutex.
-  adopted_.push_back(task);
-  if (!task.observe_end(*this)) base::intrusive_list<detail::task_state>::remove(task);
+  bool cancel_it = false;
+  {
+    std::lock_guard guard{adopted_mutex_};
+    // Before observing: the end may come at once, and takes the task out under the same mutex.
+    adopted_.push_back(task);
+    if (!task.observe_end(*this)) {
+      base::intrusive_list<detail::task_state>::remove(task);
+      if (task.thrown()) nobody_caught(task, task.thrown());
+    } else {
+      cancel_it = shutting_down_;
+    }
+  }
+  if (cancel_it) task.request_cancel();
 }
 
 void runtime::on_end(detail::task_state& task, const std::exception_ptr& error) noexcept {
-  if (error) std::rethrow_exception(error);  // nobody can catch it: ends the program and says what it was
+  if (error) nobody_caught(task, error);
   std::lock_guard guard{adopted_mutex_};
   base::intrusive_list<detail::task_state>::remove(task);
   adopted_changed_.notify_all();
+}
+
+void runtime::nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept {
+  report_("an exception left the " + describe(task) + ", which was detached: " + what(error));
+  std::rethrow_exception(error);  // nobody can catch it here either: std::terminate() knows it as the current one
+}
+
+std::vector<blocking_wait_site> runtime::blocking_waits_in_coroutines() const {
+  std::lock_guard guard{blocking_waits_mutex_};
+  std::vector<blocking_wait_site> found;
+  found.reserve(blocking_waits_.size());
+  for (const auto& [place, site] : blocking_waits_) found.push_back(site);
+  return found;
+}
+
+void runtime::count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept {
+  const auto& site = coroutine.site();
+  bool is_first = false;
+  {
+    std::lock_guard guard{blocking_waits_mutex_};
+    auto& counted = blocking_waits_[{site.file_name(), site.line()}];
+    counted.spawned_at = site;
+    is_first = ++counted.waits == 1;
+  }
+  if (is_first) {
+    report_("a coroutine, the " + describe(coroutine) + ", waits (" + std::string{to_string(kind)} +
+            ") in the blocking form, which stops its seat: co_await is for coroutines");
+  }
 }
 
 namespace detail {

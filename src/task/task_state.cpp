@@ -25,6 +25,7 @@ class os_thread_state final : public task_state {
 
   void park(time_point until) noexcept override {
     if (!commit_park()) return;
+    about_to_block(waits_for());
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
     bool own_first = own_timer.due < until;
@@ -42,9 +43,10 @@ class os_thread_state final : public task_state {
 
   void yield() noexcept override { std::this_thread::yield(); }
 
+  [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return nothing_; }
+
  private:
   void destroy() noexcept override {}
-  [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return nothing_; }
 
   std::mutex mutex_;  // guards ready_
   std::condition_variable ready_condition_;
@@ -69,6 +71,13 @@ task_state& current_task() noexcept {
 task_state& current_stack() noexcept {
   auto& task = current_task();
   return task.kind() == task_kind::coroutine ? this_os_thread() : task;
+}
+
+void about_to_block(wait_kind kind) noexcept {
+  auto* running = sched::current_runnable();
+  if (!running) return;
+  auto& coroutine = static_cast<task_state&>(*running);  // a virtual thread would park
+  coroutine.home_runtime()->count_blocking_wait(coroutine, kind);
 }
 
 runtime* task_state::home_runtime() const noexcept { return static_cast<runtime*>(home()); }

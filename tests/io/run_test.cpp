@@ -2,17 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include <weft/io/tcp.hpp>
+#include <weft/sync/event.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/task/runtime.hpp>
 
+#include "io/descriptor_limit.hpp"
 #include "io/io_fixture.hpp"
 
 namespace weft {
@@ -85,9 +91,119 @@ TEST(run, takes_the_reactor_that_the_environment_names_and_reports_what_it_does_
   EXPECT_NE(reports.front().find("WEFT_REACTOR=kqueue"), std::string::npos);
 }
 
+TEST(run, passes_its_options_on) {
+  weft::run({.seats = 2, .stack_bytes = 1 << 20, .compute_carriers = 3, .blocking_threads = 5}, [] {
+    auto& home = *runtime::current();
+    EXPECT_EQ(home.seat_count(), 2u);
+    EXPECT_EQ(home.stacks().stack_bytes(), 1u << 20);
+    EXPECT_EQ(home.compute_pool().most_threads(), 3u);
+    EXPECT_EQ(home.blocking_pool().most_threads(), 5u);
+  });
+}
+
+TEST(run, refuses_options_that_are_out_of_range) {
+  EXPECT_THROW(weft::run({.seats = 1'000'000}, [] {}), std::invalid_argument);
+  EXPECT_THROW(weft::run({.compute_carriers = 1'000'000}, [] {}), std::invalid_argument);
+  EXPECT_THROW(weft::run({.blocking_threads = 1'000'000}, [] {}), std::invalid_argument);
+  EXPECT_THROW(weft::run({.stack_bytes = std::numeric_limits<std::size_t>::max()}, [] {}), std::system_error);
+  EXPECT_EQ(weft::run({.stack_bytes = 1}, [] { return 1; }), 1);
+}
+
+TEST(run, fails_when_there_are_no_descriptors_for_its_reactors) {
+  descriptor_limit few{40};
+  EXPECT_THROW(weft::run({.seats = 1000, .reactor = reactor_kind::epoll}, [] {}), std::system_error);
+  EXPECT_EQ(weft::run({.seats = 2, .reactor = reactor_kind::epoll}, [] { return 1; }), 1);
+}
+
+TEST(run, tells_of_a_task_that_does_not_park_as_its_options_say) {
+  std::atomic<bool> told{false};
+  std::string name;
+  weft::run({.seats = 1,
+             .watch = {.slice = std::chrono::milliseconds{1},
+                       .on_stall =
+                           [&](const sched::stall& event) {
+                             if (event.task_name != "greedy") return;
+                             EXPECT_NE(sched::describe(event).find("\"greedy\""), std::string::npos);
+                             told = true;
+                           }}},
+            [&] {
+              // Ends when the watch has told of it.
+              spawn({.name = "greedy"}, [&] {
+                while (!told) {}
+              }).join();
+              EXPECT_FALSE(runtime::current()->stalls().empty());
+            });
+}
+
+TEST(run, leaves_a_task_that_does_not_park_its_seat_when_the_watch_is_off) {
+  weft::run({.seats = 1, .watch = {.enabled = false, .slice = std::chrono::milliseconds{1}}}, [] {
+    bool other_ran = false;
+    auto other = spawn([&] { other_ran = true; });
+    for (auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds{20};
+         std::chrono::steady_clock::now() < end;) {}
+    EXPECT_FALSE(other_ran);
+    other.join();
+    EXPECT_TRUE(runtime::current()->stalls().empty());
+  });
+}
+
+TEST(run, is_called_by_several_os_threads_at_once_each_with_seats_of_its_own) {
+  auto listener = tcp_listener::bind("127.0.0.1:0").value();
+  std::thread server{[&] {
+    weft::run({.seats = 1}, [&] {
+      auto stream = listener.accept().value();
+      std::array<std::byte, 64> buffer;
+      while (auto got = stream.recv(buffer)) {
+        if (!stream.send_all(std::span{buffer}.first(*got))) break;
+      }
+    });
+  }};
+  weft::run({.seats = 2}, [&] {
+    auto stream = tcp_stream::connect(listener.local()).value();
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(stream.send_all(bytes_of("hello")));
+      EXPECT_EQ(recv_text(stream, 5), "hello");
+    }
+  });
+  server.join();
+}
+
+TEST(run, names_the_detached_tasks_that_do_not_end_and_waits_for_them) {
+  event let_go;
+  std::vector<std::string> reports;
+  bool ended = false;
+  weft::run({.shutdown_report_after = {},
+             .report =
+                 [&](std::string_view line) {
+                   reports.emplace_back(line);
+                   let_go.set();
+                 }},
+            [&] {
+              spawn({.name = "stubborn"}, [&] {
+                cancellation_shield not_now;
+                EXPECT_TRUE(let_go.wait());
+                ended = true;
+              }).detach();
+            });
+  EXPECT_TRUE(ended);
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_NE(reports.front().find("\"stubborn\", spawned at"), std::string::npos) << reports.front();
+}
+
 TEST(run_dies, when_a_task_calls_it) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_DEATH(weft::run([] { weft::run([] {}); }), "use spawn");
+  EXPECT_DEATH(weft::run([] {
+                 spawn([]() -> task<> {
+                   weft::run([] {});
+                   co_return;
+                 }).join();
+               }),
+               "use spawn");
+}
+
+TEST(run, may_be_called_on_a_thread_for_blocking_calls_although_a_runtime_runs) {
+  EXPECT_EQ(weft::run([] { return blocking([] { return weft::run([] { return 7; }); }); }), 7);
 }
 
 class between_runs : public io_test {};

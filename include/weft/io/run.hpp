@@ -1,13 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 
+#include <weft/base/clock.hpp>
+#include <weft/base/report.hpp>
 #include <weft/sched/watch.hpp>
 #include <weft/task/runtime.hpp>
 
@@ -21,17 +23,25 @@ enum class reactor_kind : std::uint8_t {
 };
 
 struct run_options {
-  /// How many OS threads run tasks; 0: as many as the process may use cores.
+  /// How many OS threads run tasks, 1,024 at the most; 0: as many as the process may use cores.
   std::size_t seats = 0;
-  /// The size of a virtual thread's stack; 0: the default.
+  /// The size of a virtual thread's stack; 0: the default, 256 KiB. Rounded up to what is possible at all.
   std::size_t stack_bytes = 0;
   reactor_kind reactor = reactor_kind::automatic;
-  /// What happens to a task that does not park.
+  /// How many OS threads compute(), 4,096 at the most; 0: as many as the process may use cores.
+  std::size_t compute_carriers = 0;
+  /// The most OS threads that blocking() starts, 4,096 at the most; further calls queue. 0: 256.
+  std::size_t blocking_threads = 0;
+  /// What happens to a task that does not park: after which slice, whether at all, and who is told.
   sched::watch_options watch = {};
   /// How long a virtual thread stays parked before its stack is put away: see runtime_options. `no_hibernation`: never.
   duration hibernate_after = runtime_options{}.hibernate_after;
-  /// Told, in one line, what did not go as asked for, such as a kernel that refuses io_uring. Empty: standard error.
-  std::function<void(std::string_view)> report = {};
+  /// How long run() waits at its end for the detached tasks that it cancelled before it reports those that are left,
+  /// once, and goes on waiting. 0: reports at once; duration::max(): never.
+  duration shutdown_report_after = std::chrono::seconds{5};
+  /// Told, in one line, what did not go as asked for: a kernel that refuses io_uring, a coroutine that blocks its seat,
+  /// a task that does not end. Empty: standard error.
+  report_function report = {};
 };
 
 namespace detail {
@@ -40,6 +50,10 @@ int run(const run_options& options, std::function<int()> main);
 
 /// Starts the runtime, runs `main` as the first virtual thread, waits for it, stops the runtime, and returns what
 /// `main` returned: the exit code of the program. An exception of `main` leaves run().
+/// Tasks that `main` detached are cancelled when it has returned, and waited for. Afterwards nothing of the runtime is
+/// left, and run() may be called again. Runtimes of several OS threads live side by side, each with seats of its own.
+/// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
+/// threads or descriptors.
 /// Thread: a plain OS thread, usually main's. Not from inside a task.
 template <std::invocable F>
 int run(run_options options, F main) {

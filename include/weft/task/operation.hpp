@@ -127,6 +127,7 @@ class waiting {
         timer_.arm(self_, node_.epoch, self_.deadline);
       }
     }
+    self_.set_waits_for(Op::kind);
     if (self_.account && since_ == time_point{}) since_ = now();
     phase_ = phase::parked;
     return false;
@@ -204,6 +205,7 @@ template <class Op>
   if (op.try_complete()) return op.take();
   if constexpr (blocks_in_place<Op>) {
     if (self.kind() == task_kind::os_thread) {
+      about_to_block(Op::kind);
       // Computing in place is no wait.
       if (!self.account || Op::kind == wait_kind::compute) return op.block(self.deadline);
       struct charge {

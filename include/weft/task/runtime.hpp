@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include <weft/base/intrusive_list.hpp>
+#include <weft/base/report.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/task/hibernation.hpp>
@@ -21,12 +24,12 @@
 namespace weft {
 
 struct runtime_options {
-  /// How many seats run tasks; 0: as many as the process may use cores.
+  /// How many seats run tasks, `most_seats` at the most; 0: as many as the process may use cores.
   std::size_t seats = 0;
-  /// How many carriers compute(); 0: as many as the process may use cores.
+  /// How many carriers compute(), `most_threads` at the most; 0: as many as the process may use cores.
   std::size_t compute_carriers = 0;
-  /// The most OS threads that blocking() starts; further calls queue.
-  std::size_t blocking_threads = 256;
+  /// The most OS threads that blocking() starts, `most_threads` at the most; further calls queue. 0: 256.
+  std::size_t blocking_threads = 0;
   /// What each virtual thread's stack may grow to, unless its spawn says otherwise. Address space, not memory.
   std::size_t stack_bytes = std::size_t{256} * 1024;
   /// Where a seat waits; empty: without I/O.
@@ -45,6 +48,20 @@ struct runtime_options {
   /// it there for as long again. weft's own calls do. A task that joins others, or waits for a file, compute() or
   /// blocking(), is not put away.
   duration hibernate_after = std::chrono::seconds{10};
+  /// How long shut_down() waits for the tasks it cancelled before it reports those that are left, once, and goes on
+  /// waiting. 0: reports at once; duration::max(): never.
+  duration shutdown_report_after = std::chrono::seconds{5};
+  /// Empty: report_on_standard_error.
+  report_function report = {};
+
+  static constexpr std::size_t most_seats = 1024, most_threads = 4096;
+};
+
+/// The coroutines of one spawn site that waited in a blocking form, which stops their seat for as long: co_await is for
+/// them.
+struct blocking_wait_site {
+  std::source_location spawned_at;
+  std::uint64_t waits = 0;
 };
 
 namespace detail {
@@ -59,6 +76,8 @@ class virtual_thread;
 /// handles.
 class runtime : public sched::scheduler, private detail::end_observer {
  public:
+  /// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
+  /// threads.
   explicit runtime(runtime_options options = {});
   ~runtime();
 
@@ -81,16 +100,29 @@ class runtime : public sched::scheduler, private detail::end_observer {
   /// How much stack the virtual threads of each spawn site use, as far as it was measured.
   [[nodiscard]] std::vector<stack_use> stack_uses() const;
 
-  /// Keeps a task that nobody joins until it ends.
+  /// Keeps a task that nobody joins until it ends. An exception that leaves it ends the program, by std::terminate(),
+  /// after a report that names the task: nobody else would ever learn of it.
   void adopt(detail::task_state& task) noexcept;
 
   /// Cancels the detached tasks, waits for them, and joins the carriers. All other tasks have ended. Not from a task.
-  /// The destructor does it too.
+  /// Tasks that go on for longer than runtime_options::shutdown_report_after are reported, each with its name, spawn
+  /// site and what it waits for. The destructor does it too.
   void shut_down() noexcept;
+
+  /// Where coroutines waited in a blocking form. The first wait of each site was reported as well.
+  [[nodiscard]] std::vector<blocking_wait_site> blocking_waits_in_coroutines() const;
+
+  /// Counts one. By the coroutine, before it waits.
+  void count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept;
 
  private:
   friend class detail::hibernator;
   friend class detail::virtual_thread;
+  struct checked_tag {};
+  runtime(checked_tag, runtime_options options);
+
+  void report_what_is_left() noexcept;
+  [[noreturn]] void nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept;
   void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept;
   [[nodiscard]] std::vector<stack::stack_pool*> all_stacks();
   void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
@@ -104,9 +136,16 @@ class runtime : public sched::scheduler, private detail::end_observer {
   std::mutex adopted_mutex_;  // guards adopted_
   std::condition_variable adopted_changed_;
   base::intrusive_list<detail::task_state> adopted_;
+  bool shutting_down_ = false;
+
+  mutable std::mutex blocking_waits_mutex_;  // guards blocking_waits_
+  std::map<std::pair<const char*, std::uint_least32_t>, blocking_wait_site> blocking_waits_;
 
   mutable std::mutex stack_uses_mutex_;  // guards stack_uses_
   std::map<std::pair<std::string_view, std::uint_least32_t>, stack_use> stack_uses_;
+
+  const duration shutdown_report_after_;
+  const report_function report_;
 
   std::unique_ptr<detail::hibernator> hibernator_;
 };

@@ -72,6 +72,9 @@ class coroutine_running final : public coroutine_state {
   }
 
   [[nodiscard]] outcome<T>& result() noexcept { return coroutine_.handle().promise().result; }
+  [[nodiscard]] const std::exception_ptr& thrown() const noexcept override {
+    return coroutine_.handle().promise().result.error();
+  }
 
   [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { base::release_block(block, bytes); }
@@ -91,7 +94,6 @@ class coroutine_running final : public coroutine_state {
       return std::invoke(source);
     }
   }
-  const std::exception_ptr& thrown() const noexcept override { return coroutine_.handle().promise().result.error(); }
   void destroy() noexcept override { delete this; }
 
   F source_;
@@ -212,7 +214,8 @@ class [[nodiscard]] join_handle {
   /// Asks the task to stop: its present and future waits fail with errc::cancelled. Does not wait.
   void cancel() noexcept { task_->request_cancel(); }
 
-  /// Lets the task go on alone; the runtime cancels it, and waits for it, when run() ends.
+  /// Lets the task go on alone; the runtime cancels it, and waits for it, when run() ends. An exception that leaves it
+  /// ends the program: catch what may be thrown.
   void detach() {
     auto* task = std::exchange(task_, nullptr);
     task->home_runtime()->adopt(*task);

@@ -110,6 +110,19 @@ class task_state : public sched::runnable, public base::list_hook {
     return keeps_stack_.load(std::memory_order_relaxed);
   }
 
+  /// What the task threw and nobody has taken, or null. Once it has ended; whoever joins it, or its observer.
+  [[nodiscard]] virtual const std::exception_ptr& thrown() const noexcept = 0;
+
+  /// What the present wait, or the last one that parked, is for. Any thread.
+  [[nodiscard]] wait_kind waits_for() const noexcept {
+    // relaxed: for reports
+    return waits_for_.load(std::memory_order_relaxed);
+  }
+  void set_waits_for(wait_kind kind) noexcept {
+    // relaxed: for reports
+    waits_for_.store(kind, std::memory_order_relaxed);
+  }
+
   accounting* account = nullptr;
   time_point deadline = no_deadline;
   std::uint32_t shields = 0;
@@ -135,9 +148,6 @@ class task_state : public sched::runnable, public base::list_hook {
 
  private:
   virtual void destroy() noexcept = 0;
-  /// What the task threw and nobody has taken, or null.
-  [[nodiscard]] virtual const std::exception_ptr& thrown() const noexcept = 0;
-
   std::source_location site_;
   std::string_view name_;
   base::spin_lock end_lock_;  // guards end_waiters_ and observer_, and ended_ against them
@@ -147,6 +157,7 @@ class task_state : public sched::runnable, public base::list_hook {
   std::atomic<bool> ended_{false};
   std::atomic<bool> keeps_stack_{false};
   task_kind kind_;
+  std::atomic<wait_kind> waits_for_{};
   std::uint32_t operations_left_ = operations_a_turn;
 };
 
@@ -155,6 +166,10 @@ void let_others_run() noexcept;
 
 /// The calling task has spawned another: now and then a virtual thread lets others run first. Parks.
 void count_spawn() noexcept;
+
+/// Called before an OS thread waits in place: counts it where that is a coroutine's carrier. See
+/// runtime::blocking_waits_in_coroutines().
+void about_to_block(wait_kind kind) noexcept;
 
 /// The task that runs on the calling OS thread, of either kind, or else the OS thread itself.
 [[nodiscard]] task_state& current_task() noexcept;

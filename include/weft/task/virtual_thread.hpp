@@ -82,6 +82,7 @@ class virtual_thread_running final : public virtual_thread {
   }
 
   [[nodiscard]] outcome<T>& result() noexcept { return outcome_; }
+  [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return outcome_.error(); }
 
  private:
   template <class G>
@@ -94,7 +95,6 @@ class virtual_thread_running final : public virtual_thread {
   }
 
   void discard_value() noexcept override { outcome_.discard_value(); }
-  const std::exception_ptr& thrown() const noexcept override { return outcome_.error(); }
 
   void destroy() noexcept override {
     auto& pool_slot = slot();
