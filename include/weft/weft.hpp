@@ -34,6 +34,7 @@
 #include <weft/parallel/compute.hpp>
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/sched/driver.hpp>
+#include <weft/sched/fork.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/sched/turn.hpp>
 #include <weft/stack/context.hpp>

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include <weft/base/check.hpp>
+#include <weft/sched/fork.hpp>
 
 #include "io/reactor.hpp"
 
@@ -15,6 +16,10 @@ class standby_reactor {
  public:
   standby_reactor() : thread_{[this] { work(); }} {}
   ~standby_reactor() {
+    if (sched::lost_its_threads()) {
+      thread_.detach();  // there is none
+      return;
+    }
     // relaxed: published by wake()
     stopping_.store(true, std::memory_order_relaxed);
     reactor_->wake();
@@ -35,6 +40,7 @@ class standby_reactor {
     while (!stopping_.load(std::memory_order_relaxed)) reactor_->poll(no_deadline);
   }
 
+  sched::thread_owner owner_;
   std::unique_ptr<reactor> reactor_ = make();
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -63,6 +63,9 @@ class carrier {
     return inside_.load(std::memory_order_relaxed);
   }
 
+  /// In a child of fork(): its seat is its parent's.
+  void forget_seat() noexcept { seat_ = nullptr; }
+
   /// Its thread: the seat it has and keeps until leave(), or null.
   [[nodiscard]] seat* enter() noexcept;
 

@@ -4,6 +4,8 @@
 #include <exception>
 #include <functional>
 
+#include <weft/sched/fork.hpp>
+
 #include "sched/seat.hpp"
 #include "sched/thread_state.hpp"
 
@@ -34,7 +36,10 @@ thread_local constinit carrier* this_carrier = nullptr;
 }
 
 seat* carrier::enter() noexcept {
-  if (!seat_) return nullptr;
+  if (!seat_) {
+    check_threads_exist();
+    return nullptr;
+  }
   // relaxed: the fence orders it before the look; see the top
   inside_.store(true, std::memory_order_relaxed);
   base::asymmetric_fence_light();

@@ -24,6 +24,7 @@ class os_thread_state final : public task_state {
   }
 
   void park(time_point until) noexcept override {
+    sched::check_threads_exist();
     if (!commit_park()) return;
     about_to_block(waits_for());
     std::unique_lock lock{mutex_};

@@ -1,5 +1,7 @@
 #include <weft/task/worker_pool.hpp>
 
+#include <weft/sched/fork.hpp>
+
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -55,6 +57,7 @@ worker_pool::~worker_pool() {
 }
 
 void worker_pool::submit(job& work) noexcept {
+  sched::check_threads_exist();
   std::unique_lock lock{mutex_};
   if (queued_ >= idle_ && threads_.size() < most_) {
     try {

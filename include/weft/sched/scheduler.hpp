@@ -10,6 +10,7 @@
 #include <weft/base/bell.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/driver.hpp>
+#include <weft/sched/fork.hpp>
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/watch.hpp>
 
@@ -124,6 +125,7 @@ class scheduler {
   [[nodiscard]] bool all_idle() const noexcept;
   void advance_virtual_clock() noexcept;
 
+  thread_owner threads_;
   std::vector<std::unique_ptr<seat>> seats_;
   std::unique_ptr<carrier_pool> carriers_;
   std::unique_ptr<class watch> watch_;  // null when off
