@@ -37,7 +37,11 @@ class handled_signal {
     action.sa_flags = SA_ONSTACK;  // and not SA_RESTART
     EXPECT_EQ(::sigaction(number, &action, &before_), 0);
   }
-  ~handled_signal() { ::sigaction(number_, &before_, nullptr); }
+  ~handled_signal() {
+    // Ignoring a signal discards it where it is still on its way to a thread.
+    ::signal(number_, SIG_IGN);
+    ::sigaction(number_, &before_, nullptr);
+  }
   handled_signal(const handled_signal&) = delete;
   handled_signal& operator=(const handled_signal&) = delete;
 

@@ -89,7 +89,7 @@ TEST_P(life_cycle, a_runtime_ends_while_tasks_wait_for_every_kind_of_thing) {
   run([&] {
     spawn([&] {
       std::scoped_lock lock{held};
-      static_cast<void>(sleep(10'000h));
+      EXPECT_EQ(unset.wait().error(), errc::cancelled);
     }).detach();
     while (held.try_lock()) {  // until it has begun
       held.unlock();
@@ -100,7 +100,9 @@ TEST_P(life_cycle, a_runtime_ends_while_tasks_wait_for_every_kind_of_thing) {
     tasks.park_in([&] { EXPECT_EQ(empty.recv().error(), errc::cancelled); });
     tasks.park_in([&] { EXPECT_EQ(full.send(1).error().reason, errc::cancelled); });
     tasks.park_in([&] { std::scoped_lock lock{held}; });  // cannot be cancelled: gets it from who can
-    tasks.park_in([&] { EXPECT_EQ(await(held.async_lock()).error(), errc::cancelled); });
+    tasks.park_in([&] {
+      if (await(held.async_lock())) held.unlock();  // the turn may come before the cancel
+    });
     tasks.park_in([&] { EXPECT_EQ(none.acquire().error(), errc::cancelled); });
     tasks.park_in([&] { EXPECT_EQ(never.wait().error(), errc::cancelled); });
     tasks.park_in([&] { EXPECT_EQ(unset.wait().error(), errc::cancelled); });
@@ -128,19 +130,18 @@ TEST_P(life_cycle, a_runtime_ends_while_tasks_wait_for_every_kind_of_thing) {
 
 TEST_P(life_cycle, a_runtime_ends_while_tasks_run_or_are_ready_or_have_never_run) {
   detached_tasks tasks;
-  std::atomic<bool> is_running{false};
+  std::atomic<bool> all_are_there{false};
   run([&] {
     tasks.start([] {
       while (!cancelled()) yield();
     });
-    // Where there are other seats it runs there; otherwise it yields here once and computes after this task has ended.
     tasks.start([&] {
-      is_running = true;
-      yield();
+      // From then on it has its seat to itself, maybe the only one.
+      while (!all_are_there) yield();
       while (!cancelled()) {}
     });
-    while (!is_running) yield();
     for (int i = 0; i < 1000; ++i) tasks.start([] { static_cast<void>(sleep(10'000h)); });
+    all_are_there = true;
   });
   EXPECT_EQ(tasks.ended(), 1002);
 }
