@@ -76,10 +76,12 @@ TEST_P(idle, a_program_with_100000_parked_tasks_sleeps_without_an_end) {
   }
   constexpr int tasks = stack::instrumented ? 1'000 : 100'000;  // a sanitizer has room for fewer
   event let_go;
-  runtime home{{.seats = 2, .make_driver = [](std::size_t) -> std::unique_ptr<sched::driver> {
+  runtime home{{.seats = 2,
+                .make_driver = [](std::size_t) -> std::unique_ptr<sched::driver> {
                   if (GetParam() == reactor_kind::io_uring) return io::make_io_uring_reactor().value();
                   return io::make_epoll_reactor().value();
-                }}};
+                },
+                .hibernate_after = no_hibernation}};  // which would first have to do its work
   int virtual_threads = 0;
   run_in(home, {}, [&] {
     try {
