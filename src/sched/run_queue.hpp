@@ -57,16 +57,13 @@ class run_queue {
     return nullptr;
   }
 
-  /// Starts to load a task that is some turns away, when there are so many that they have left the caches. Where a task
-  /// has a stack its control block is there, and its innermost frames right below.
+  /// Starts to load a task that is some turns away, when there are so many that they have left the caches.
   void prefetch() const noexcept {
     // relaxed, all: the owner's own, and a hint
     constexpr std::int64_t ahead = 4, many = 1024;
     auto head = head_.load(std::memory_order_relaxed);
     if (static_cast<std::int64_t>(tail_.load(std::memory_order_relaxed) - head) < many) return;
-    const auto* task = reinterpret_cast<const char*>(
-        ring_.load(std::memory_order_relaxed)->at(head + ahead).load(std::memory_order_relaxed));
-    for (int line = -4; line < 6; ++line) __builtin_prefetch(task + line * 64, 1);
+    ring_.load(std::memory_order_relaxed)->at(head + ahead).load(std::memory_order_relaxed)->prefetch();
   }
 
   /// pop() where nobody steals.

@@ -306,7 +306,9 @@ void seat::fire_timers() {
     // Under the lock, since the waiter's disarm() takes it before its frame goes away. Once claimed, the waiter stays
     // until it is notified.
     for (std::size_t i = 0; i < popped; ++i) {
-      if (due[i].task->claim(due[i].epoch)) due[claimed++] = due[i];
+      if (!due[i].task->claim(due[i].epoch)) continue;
+      due[i].task->prefetch();
+      due[claimed++] = due[i];
     }
     refresh_next_due();
   }

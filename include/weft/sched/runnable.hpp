@@ -222,6 +222,13 @@ class runnable {
   }
   [[nodiscard]] const void* word_address() const noexcept { return &word_; }
 
+  /// Starts to load what resuming the task will need, for who wakes many that have slept for long: their memory is far
+  /// away, and is to come all at the same time. Where a task has a stack, its control block lies at the top and its
+  /// innermost frames right below. A hint.
+  void prefetch() const noexcept {
+    for (int line = -4; line < 6; ++line) __builtin_prefetch(reinterpret_cast<const char*>(this) + line * 64, 1);
+  }
+
   /// The scheduler that runs the task; null for an OS thread.
   [[nodiscard]] scheduler* home() const noexcept { return home_; }
 

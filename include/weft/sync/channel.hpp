@@ -148,6 +148,7 @@ class channel {
         auto* waiter = claim(waiters, nullptr);
         if (!waiter) break;
         waiter->done_ = true;
+        waiter->node_->task->prefetch();
         claimed.add(*waiter->node_);
         --most;
       }
@@ -165,6 +166,7 @@ class channel {
     for (auto* waiter = waiters.front(); waiter;) {
       auto* candidate = waiter;
       waiter = waiters.next(*waiter);
+      __builtin_prefetch(waiter, 1);  // it may have slept for long
       if (candidate->node_->task == self) continue;
       waiters.remove(*candidate);
       if (candidate->node_->claim()) return candidate;
