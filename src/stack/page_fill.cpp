@@ -27,6 +27,8 @@ namespace {
 
 constexpr int none = -1;
 
+constinit std::atomic<bool> allowed{true};
+
 /// A descriptor whose registrations ask to be told of nothing: write protection is never set.
 [[nodiscard]] int open_descriptor() noexcept {
   const auto file = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
@@ -91,6 +93,10 @@ struct opened_file {
 
 }  // namespace
 
+void allow(bool is_allowed) noexcept {
+  allowed.store(is_allowed, std::memory_order_relaxed);  // relaxed: both ways are right at any moment
+}
+
 void prepare() noexcept { static_cast<void>(opened()); }
 
 void adopt(std::byte* begin, std::size_t bytes) noexcept {
@@ -99,6 +105,7 @@ void adopt(std::byte* begin, std::size_t bytes) noexcept {
 }
 
 bool put(std::byte* page, const void* contents) noexcept {
+  if (!allowed.load(std::memory_order_relaxed)) return false;  // relaxed: as in allow()
   const auto& file = opened();
   // In the child of a fork() the descriptor still means the parent's memory.
   if (file.number == none || file.process != ::syscall(SYS_getpid)) return false;

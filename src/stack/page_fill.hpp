@@ -13,6 +13,9 @@ inline constexpr std::size_t page_bytes = 4096;
 /// Opens, once, what the others need.
 void prepare() noexcept;
 
+/// For tests: whether put() may do anything.
+void allow(bool allowed) noexcept;
+
 /// Registers fresh memory, where the system allows it.
 void adopt(std::byte* begin, std::size_t bytes) noexcept;
 

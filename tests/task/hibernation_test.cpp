@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <sys/mman.h>
@@ -24,6 +25,7 @@
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>
 
+#include <stack/page_fill.hpp>
 #include <task/task_fixture.hpp>
 
 namespace weft {
@@ -48,24 +50,36 @@ template <class T>
   return *address;
 }
 
-class hibernation : public ::testing::TestWithParam<std::size_t> {
+/// How stacks come back.
+enum class way_back : bool { behind_protection, in_whole_pages };
+
+class hibernation : public ::testing::TestWithParam<std::tuple<std::size_t, way_back>> {
  protected:
+  [[nodiscard]] static std::size_t seats() { return std::get<std::size_t>(GetParam()); }
+
   void SetUp() override {
+    stack::page_fill::allow(std::get<way_back>(GetParam()) == way_back::in_whole_pages);
     if (auto why = stack::hibernation_obstacle(); !why.empty()) GTEST_SKIP() << why;
   }
 
   /// Runs `f` with the runtime, which puts nothing away by itself.
   template <class F>
   void run(F f, duration after = no_hibernation) {
-    runtime home{{.seats = GetParam(), .hibernate_after = after}};
+    runtime home{{.seats = seats(), .hibernate_after = after}};
     run_in(home, {.name = "test"}, [&] { f(home); });
     home.shut_down();
     EXPECT_EQ(home.stacks().stats().in_use, 0u) << "a task was leaked";
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(seats, hibernation, ::testing::Values(std::size_t{1}, std::size_t{3}),
-                         [](const auto& each) { return "seats_" + std::to_string(each.param); });
+INSTANTIATE_TEST_SUITE_P(seats, hibernation,
+                         ::testing::Combine(::testing::Values(std::size_t{1}, std::size_t{3}),
+                                            ::testing::Values(way_back::behind_protection, way_back::in_whole_pages)),
+                         [](const auto& each) {
+                           const auto [seats, way] = each.param;
+                           return std::to_string(seats) +
+                                  (way == way_back::in_whole_pages ? "_in_whole_pages" : "_behind_protection");
+                         });
 
 /// Puts away everything that is parked, once `tasks` have parked.
 template <class T>
@@ -98,6 +112,32 @@ TEST_P(hibernation, a_task_that_was_put_away_finds_its_stack_as_it_was_when_it_w
     for (int i = 0; i < count; ++i) static_cast<void>(values.send(7));
     for (auto& each : tasks) EXPECT_EQ(each.join(), 7u);
     EXPECT_GE(home.hibernation().brought_back - before, static_cast<std::uint64_t>(count));
+  });
+}
+
+TEST_P(hibernation, everything_comes_back_where_much_of_a_stack_is_live) {
+  run([](runtime& home) {
+    event go;
+    std::vector<join_handle<std::size_t>> tasks;
+    for (std::size_t i = 0; i < 20; ++i) {
+      tasks.push_back(spawn([&go, i] {
+        std::array<std::uint32_t, 8'000> numbers{};  // eight pages, of which some stay zero
+        for (std::size_t j = 0; j < numbers.size(); j += j < 3'000 ? 1 : 1'500) {
+          numbers[j] = static_cast<std::uint32_t>(i * j + 1);
+        }
+        static_cast<void>(in_memory(numbers));
+        go.wait().value();
+        std::size_t right = 0;
+        for (std::size_t j = 0; j < numbers.size(); ++j) {
+          const bool was_set = j < 3'000 || j % 1'500 == 0;
+          right += in_memory(numbers)[j] == (was_set ? i * j + 1 : 0) ? 1 : 0;
+        }
+        return right;
+      }));
+    }
+    EXPECT_EQ(put_away(home, tasks), tasks.size());
+    go.set();
+    for (auto& each : tasks) EXPECT_EQ(each.join(), 8'000u);
   });
 }
 
@@ -259,7 +299,7 @@ TEST_P(hibernation, tasks_that_stay_parked_are_put_away_and_then_the_thread_slee
   constexpr std::size_t count = 100;
   event go;
   std::atomic<std::size_t> woken{0};
-  runtime home{{.seats = GetParam(), .hibernate_after = 1ms}};
+  runtime home{{.seats = seats(), .hibernate_after = 1ms}};
   run_in(home, {}, [&] {
     for (std::size_t i = 0; i < count; ++i) {
       spawn([&] {
@@ -282,7 +322,7 @@ TEST_P(hibernation, tasks_that_stay_parked_are_put_away_and_then_the_thread_slee
 }
 
 TEST_P(hibernation, does_nothing_by_itself_when_it_is_switched_off) {
-  runtime home{{.seats = GetParam(), .hibernate_after = no_hibernation}};
+  runtime home{{.seats = seats(), .hibernate_after = no_hibernation}};
   run_in(home, {}, [] { sleep(5ms).value(); });
   EXPECT_EQ(home.hibernation().looks, 0u);
   EXPECT_EQ(home.hibernation().put_away, 0u);
