@@ -331,6 +331,7 @@ void hibernation::restore(slot& stack, image& kept) noexcept {
   const auto dead = below - below % memory::page_bytes();
   if (dead != 0 && ::syscall(SYS_madvise, stack.bottom(), dead, MADV_GUARD_REMOVE) != 0) die_of_memory();
   stack.pool().forget(kept);
+  stack.seen_wait_ = 0;  // who touched it may be about to hand it to the kernel: it stays for two looks
   times_brought_back.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
   set_state(stack, awake);
 }
@@ -417,8 +418,9 @@ std::size_t hibernation::choose(const reservation& area, std::size_t first, std:
   bool any = false;
   for (std::size_t i = first; i < last; ++i) {
     slot& stack = *area.descriptor(i);
-    // relaxed, twice: looked at again below
-    if (stack.state_.load(std::memory_order_relaxed) != awake) continue;
+    // acquire: what who brought it back has written; pairs with set_state()
+    if (stack.state_.load(std::memory_order_acquire) != awake) continue;
+    // relaxed: looked at again below
     if (stack.occupant_.load(std::memory_order_relaxed) == nullptr) continue;
     // relaxed: the fence orders it before the look at the occupant; pairs with slot::vacate()
     stack.looked_at_.store(true, std::memory_order_relaxed);

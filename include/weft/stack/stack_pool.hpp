@@ -87,7 +87,7 @@ class slot {
   // For hibernation, which explains them.
   std::atomic<std::uintptr_t> state_{0};
   std::atomic<void*> occupant_{nullptr};
-  std::uint64_t seen_wait_ = 0;  // the wait that its flow was parked in when last looked at
+  std::uint64_t seen_wait_ = 0;  // the wait that its flow was parked in when last looked at; 0 after it came back
   std::atomic<bool> looked_at_{false};
 
   bool is_measured_ = false;

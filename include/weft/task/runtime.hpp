@@ -41,8 +41,9 @@ struct runtime_options {
   /// default at a time never pays, and 10,000 tasks that each wake just after they were put away take 1 to 3 % of one.
   ///
   /// What differs from ordinary memory: a thread that blocks SIGSEGV must not touch another task's stack, and a system
-  /// call that the program makes itself with a buffer there may fail with EFAULT: touch the buffer first. weft's own
-  /// calls do. A task that joins others, or waits for a file, compute() or blocking(), is not put away.
+  /// call that the program makes itself with a buffer there may fail with EFAULT: touch the buffer first, which keeps
+  /// it there for as long again. weft's own calls do. A task that joins others, or waits for a file, compute() or
+  /// blocking(), is not put away.
   duration hibernate_after = std::chrono::seconds{10};
 };
 
