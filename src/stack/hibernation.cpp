@@ -153,14 +153,16 @@ int memory_file() noexcept {
 /// What a stack held, from its lowest live word up.
 class reader {
  public:
-  explicit reader(const image& kept) noexcept : kept_{&kept}, value_{kept.values()} {}
+  reader(const image& kept, const slot& stack) noexcept
+      : kept_{&kept}, value_{kept.values()}, base_{reinterpret_cast<std::uintptr_t>(stack.bottom())} {}
 
   /// The next `count` words. Returns whether any is not zero.
   bool read(std::uint64_t* into, std::size_t count) noexcept {
-    const std::uint64_t* before = value_;
+    const std::byte* before = value_;
     for (std::size_t i = 0; i < count; ++i, ++at_) {
-      const bool is_kept = (kept_->map()[at_ / 64] >> at_ % 64 & 1) != 0;
-      into[i] = is_kept ? *value_++ : 0;
+      const auto kind = kept_->kind_at(at_);
+      into[i] = unpack(value_, kind, base_);
+      value_ += image::packed_bytes(kind);
     }
     return value_ != before;
   }
@@ -168,7 +170,8 @@ class reader {
 
  private:
   const image* kept_;
-  const std::uint64_t* value_;
+  const std::byte* value_;
+  std::uint64_t base_;
   std::size_t at_ = 0;
 };
 
@@ -258,36 +261,40 @@ namespace {
   return reinterpret_cast<const any_word*>(aligned);
 }
 
-/// Room for what is on the stack now, and a little more: others may write there before it is copied. Null: none, or
-/// too much.
+/// Room for what is on the stack now. Null: none, or too much.
 [[nodiscard]] image* room_for(const slot& stack, const std::byte* live) noexcept {
   const any_word* lowest = lowest_word(stack, live);
   if (lowest == nullptr) return nullptr;
+  const auto base = reinterpret_cast<std::uintptr_t>(stack.bottom());
   const auto* top = reinterpret_cast<const any_word*>(stack.top());
-  constexpr std::uint32_t spare = 8;
-  std::uint32_t kept = spare;
-  for (const any_word* word = lowest; word != top; ++word) kept += *word != 0 ? 1 : 0;
-  image sizes{.next = nullptr, .words = static_cast<std::uint32_t>(top - lowest), .kept = kept};
+  std::size_t packed = 0;
+  for (const any_word* word = lowest; word != top; ++word) packed += image::packed_bytes(image::kind_of(*word, base));
+  const image sizes{
+      .next = nullptr, .words = static_cast<std::uint32_t>(top - lowest), .packed = static_cast<std::uint32_t>(packed)};
   auto* room = static_cast<image*>(std::malloc(sizes.bytes()));
   if (room != nullptr) *room = sizes;
   return room;
 }
 
-/// Copies the stack, of which `room` was made, while nobody can write to it. False: it does not fit.
+/// Copies the stack, of which `room` was made, while nobody can write to it. False: others have written there since,
+/// and it does not fit; the next look tries again.
 [[nodiscard]] bool fill(image& room, const slot& stack, const parked_flows::changed_word& change) noexcept {
+  const auto base = reinterpret_cast<std::uintptr_t>(stack.bottom());
   const auto* lowest = reinterpret_cast<const any_word*>(stack.top()) - room.words;
-  auto* value = room.map() + image::map_words(room.words);
-  const auto* end = value + room.kept;
-  for (std::size_t begin = 0; begin < room.words; begin += 64) {
-    std::uint64_t bits = 0;
-    for (std::size_t i = begin; i < room.words && i < begin + 64; ++i) {
+  std::byte* value = room.values();
+  const std::byte* end = value + room.packed;
+  for (std::size_t begin = 0; begin < room.words; begin += image::kinds_in_a_word) {
+    std::uint64_t kinds = 0;
+    for (std::size_t i = begin; i < room.words && i < begin + image::kinds_in_a_word; ++i) {
       const std::uint64_t word = lowest + i == change.address ? change.value : lowest[i];
-      if (word == 0) continue;
-      if (value == end) return false;
-      *value++ = word;
-      bits |= std::uint64_t{1} << (i - begin);
+      const auto kind = image::kind_of(word, base);
+      const std::size_t bytes = image::packed_bytes(kind);
+      if (bytes > static_cast<std::size_t>(end - value)) return false;
+      pack(value, word, kind, base);
+      value += bytes;
+      kinds |= static_cast<std::uint64_t>(kind) << (i - begin) * 2;
     }
-    room.map()[begin / 64] = bits;
+    room.map()[begin / image::kinds_in_a_word] = kinds;
   }
   return true;
 }
@@ -315,7 +322,7 @@ void hibernation::bring_back(slot& stack) noexcept {
 }
 
 void hibernation::restore(slot& stack, image& kept) noexcept {
-  reader rest{kept};
+  reader rest{kept, stack};
   std::byte* end = end_of_pages(stack);
   std::byte* live = stack.top() - kept.words * word_bytes;
   std::byte* page = put_pages_back(rest, stack.top(), end);
@@ -375,7 +382,7 @@ void drop_pages(std::span<departure> neighbours) noexcept {
   for (auto& each : neighbours) {
     std::byte* bottom = each.stack->bottom();
     if (::syscall(SYS_madvise, bottom, each.stack->pool().stack_bytes(), MADV_GUARD_REMOVE) != 0 ||
-        !write_back(reader{*each.room}, each.stack->top())) {
+        !write_back(reader{*each.room, *each.stack}, each.stack->top())) {
       die_of_memory();
     }
     each.is_gone = false;

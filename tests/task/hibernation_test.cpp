@@ -76,9 +76,9 @@ INSTANTIATE_TEST_SUITE_P(seats, hibernation,
                          ::testing::Combine(::testing::Values(std::size_t{1}, std::size_t{3}),
                                             ::testing::Values(way_back::behind_protection, way_back::in_whole_pages)),
                          [](const auto& each) {
-                           const auto [seats, way] = each.param;
-                           return std::to_string(seats) +
-                                  (way == way_back::in_whole_pages ? "_in_whole_pages" : "_behind_protection");
+                           const bool whole = std::get<way_back>(each.param) == way_back::in_whole_pages;
+                           return std::to_string(std::get<0>(each.param)) +
+                                  (whole ? "_in_whole_pages" : "_behind_protection");
                          });
 
 /// Puts away everything that is parked, once `tasks` have parked.
