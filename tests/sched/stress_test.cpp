@@ -300,12 +300,15 @@ void run_round(std::uint32_t seed) {
   auto seats = 1 + random.below(4);
   auto tasks = 1 + random.below(40);
   auto visitors = random.below(3);
+  // Whatever is parked is put away all the time, after a moment, or never.
+  const auto hibernate_after =
+      std::array{duration::zero(), duration{std::chrono::milliseconds{1}}, no_hibernation}[random.below(3)];
   std::cout << "WEFT_TEST_SEED=" << seed << ": seats " << seats << ", tasks " << tasks << ", visitors " << visitors
             << std::endl;
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
   world shared;
   {
-    runtime home{{.seats = seats, .compute_carriers = 2, .blocking_threads = 4}};
+    runtime home{{.seats = seats, .compute_carriers = 2, .blocking_threads = 4, .hibernate_after = hibernate_after}};
     std::vector<std::thread> outside;
     for (std::uint32_t i = 0; i < visitors; ++i) {
       outside.emplace_back([&home, &shared, own = base::random{random.next()}] { visit(home, shared, own); });

@@ -72,7 +72,7 @@ TEST_P(stress, tasks_that_wait_spawn_cancel_and_time_out_at_random_all_end) {
   std::atomic<int> ended{0};
   constexpr int tasks = 100, rounds = 60;
   {
-    runtime home{{.seats = GetParam()}};
+    runtime home{{.seats = GetParam(), .hibernate_after = duration::zero()}};
     run_in(home, {.name = "stress"}, [&] {
       scope all;
       for (int i = 0; i < tasks; ++i) {
