@@ -440,8 +440,7 @@ std::size_t hibernation::choose(const reservation& area, std::size_t first, std:
     slot& stack = *area.descriptor(i);
     // relaxed: this thread wrote it
     if (!stack.looked_at_.load(std::memory_order_relaxed)) continue;
-    // acquire: sees the occupant whole; pairs with slot::occupy()
-    void* flow = stack.occupant_.load(std::memory_order_acquire);
+    void* flow = occupant_of(stack);
     const std::uint64_t wait = flow != nullptr ? flows.parked_in(flow) : 0;
     const bool is_first_look = wait != stack.seen_wait_ && how == patience::second_look;
     stack.seen_wait_ = wait;

@@ -70,6 +70,7 @@ struct hibernation {
   static void bring_back(slot& stack) noexcept;
 
  private:
+  [[nodiscard]] static void* occupant_of(const slot& stack) noexcept;
   static void set_state(slot& stack, std::uintptr_t state) noexcept;
   static void put_away(std::span<departure> neighbours, parked_flows& flows) noexcept;
   static void restore(slot& stack, image& kept) noexcept;

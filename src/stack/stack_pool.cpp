@@ -10,6 +10,7 @@
 #include <weft/base/check.hpp>
 #include <weft/base/thread_index.hpp>
 
+#include <stack/hibernation.hpp>
 #include <stack/memory.hpp>
 #include <stack/reservation.hpp>
 #include <stack/sanitizer.hpp>
@@ -49,6 +50,12 @@ stack_pool::~stack_pool() {
 void slot::wait_until_unobserved() const noexcept {
   // acquire: as in vacate()
   while (looked_at_.load(std::memory_order_acquire)) std::this_thread::yield();
+}
+
+// Here, with a sanitizer's instrumentation, and not in hibernation.cpp: a sanitizer wants to see in which order.
+void* hibernation::occupant_of(const slot& stack) noexcept {
+  // acquire: sees the occupant whole; pairs with slot::occupy()
+  return stack.occupant_.load(std::memory_order_acquire);
 }
 
 result<slot*> stack_pool::allocate() {

@@ -355,6 +355,9 @@ void run_round(std::uint32_t seed) {
   bool watched = random.below(4) != 0;
   std::string reactor;
   auto drivers = any_driver(random, reactor);
+  // Whatever is parked is put away all the time, after a moment, or never.
+  const auto hibernate_after =
+      std::array{duration::zero(), duration{std::chrono::milliseconds{1}}, no_hibernation}[random.below(3)];
   std::cout << "WEFT_TEST_SEED=" << seed << ": seats " << seats << ", tasks " << tasks << ", visitors " << visitors
             << ", reactor " << reactor << ", watch " << (watched ? "on" : "off") << std::endl;
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
@@ -364,7 +367,8 @@ void run_round(std::uint32_t seed) {
                   .compute_carriers = 2,
                   .blocking_threads = 4,
                   .make_driver = std::move(drivers),
-                  .watch = {.enabled = watched, .slice = 1ms}}};
+                  .watch = {.enabled = watched, .slice = 1ms},
+                  .hibernate_after = hibernate_after}};
     std::vector<std::thread> outside;
     for (std::uint32_t i = 0; i < visitors; ++i) {
       outside.emplace_back([&home, &shared, own = base::random{random.next()}] { visit(home, shared, own); });
