@@ -99,7 +99,7 @@ help: ## Show this
 dependencies:
 	@scripts/install-dependencies
 dependencies-test:
-	@scripts/install-dependencies --browser
+	@scripts/install-dependencies --browser --arm64
 dependencies-sanitizers:
 	@scripts/install-dependencies --sanitizers
 dependencies-benchmarks:

@@ -28,9 +28,10 @@
 #include "sched/mailbox.hpp"
 
 // Tasks of both kinds that do at random whatever a task can do to the scheduler, with OS threads among them, in real
-// time: spawn, park, unpark, cancel, time out, steal, lose the seat to the watch, and all of it at once. Each round is
-// a runtime of its own and a seed, which is printed before the round begins, so that it is known also of a round that
-// hangs. WEFT_TEST_SEED runs one round again; WEFT_STRESS_SECONDS says for how long there are new ones, 2 without it.
+// time: spawn, park, unpark, cancel, time out, steal, lose the seat to the watch, have the stack put away, and all of
+// it at once. Each round is a runtime of its own and a seed, which is printed before the round begins, so that it is
+// known also of a round that hangs. WEFT_TEST_SEED runs one round again; WEFT_STRESS_SECONDS says for how long there
+// are new ones, 2 without it.
 //
 // What holds whatever happens: everything ends, no token, value or byte is lost or had twice, a task's own variables
 // belong to it alone (ThreadSanitizer watches them, and the count of its steps is right in the end), each wait ends for
@@ -160,7 +161,7 @@ class walk {
 
   task<> step() {
     using namespace std::chrono_literals;
-    switch (random_.below(18)) {
+    switch (random_.below(19)) {
       case 0: co_await async_yield(); break;
       case 1: check_sleep(co_await async_sleep(up_to(random_, 200us))); break;
       case 2: co_await pick_up(); break;
@@ -183,6 +184,9 @@ class walk {
       case 15: co_await send_bytes(); break;
       case 16: co_await receive_bytes(); break;
       case 17: keep_the_seat(); break;
+      case 18:
+        if (random_.below(8) == 0) runtime::current()->hibernate_parked();
+        break;
     }
   }
 
@@ -359,7 +363,11 @@ void run_round(std::uint32_t seed) {
   const auto hibernate_after =
       std::array{duration::zero(), duration{std::chrono::milliseconds{1}}, no_hibernation}[random.below(3)];
   std::cout << "WEFT_TEST_SEED=" << seed << ": seats " << seats << ", tasks " << tasks << ", visitors " << visitors
-            << ", reactor " << reactor << ", watch " << (watched ? "on" : "off") << std::endl;
+            << ", reactor " << reactor << ", watch " << (watched ? "on" : "off") << ", hibernation after "
+            << (hibernate_after == no_hibernation     ? "never"
+                : hibernate_after == duration::zero() ? "0"
+                                                      : "1 ms")
+            << std::endl;
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
   world shared;
   {
