@@ -10,8 +10,9 @@ namespace weft::base {
 
 void prepare_asymmetric_fence() noexcept {
 #if defined(__linux__)
-  static const bool registered = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-  if (registered && !detail::heavy_fence_reaches_all_cores) detail::heavy_fence_reaches_all_cores = true;
+  // Written once, and every caller comes after it, those that call at the same time too.
+  [[maybe_unused]] static const bool registered = detail::heavy_fence_reaches_all_cores =
+      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 #endif
 }
 
