@@ -13,6 +13,10 @@
 namespace weft::io {
 namespace {
 
+// The kernel may map a new ring where an ended one was. For the language, memory that goes through the kernel orders
+// nothing: this does.
+std::atomic<unsigned> rings_ended{0};
+
 constexpr unsigned submission_entries = 256, completion_entries = 4096;
 
 // Not liburing's, which would touch what may be another thread's now. Two calls: one that submits less than it was
@@ -46,6 +50,8 @@ result<std::unique_ptr<ring>> ring::make() {
     wishes.cq_entries = completion_entries;
     error = -::io_uring_queue_init_params(submission_entries, &made, &wishes);
     if (error == 0) {
+      // acquire: comes after whoever used the memory before; pairs with ~ring()
+      static_cast<void>(rings_ended.load(std::memory_order_acquire));
       std::unique_ptr<ring> owned{new ring{made}};
       if ((wishes.features & needed) == needed) return owned;
       return failure_from_errno(EOPNOTSUPP);
@@ -53,6 +59,12 @@ result<std::unique_ptr<ring>> ring::make() {
     if (error != EINVAL) break;
   }
   return failure_from_errno(error);
+}
+
+ring::~ring() {
+  // acq_rel: what was done with its memory, and with that of the rings ended before; pairs with make()
+  rings_ended.fetch_add(1, std::memory_order_acq_rel);
+  ::io_uring_queue_exit(&ring_);
 }
 
 void ring::enable() noexcept {

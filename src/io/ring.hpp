@@ -29,7 +29,7 @@ class ring {
   /// With the best of the flags that this kernel knows. Owned by nobody yet. Thread: any.
   [[nodiscard]] static result<std::unique_ptr<ring>> make();
   /// Ends what the kernel still does for it. Thread: any.
-  ~ring() { ::io_uring_queue_exit(&ring_); }
+  ~ring();
   ring(const ring&) = delete;
   ring& operator=(const ring&) = delete;
 
