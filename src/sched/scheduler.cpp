@@ -80,6 +80,8 @@ void scheduler::stop() noexcept {
   stopping_.store(true, std::memory_order_release);
   for (auto& each : seats_) each->where_to_wait().wake();
   carriers_->stop();
+  // acquire: comes after what they did; pairs with push_arrival()
+  while (pushing_arrivals_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 scheduler* scheduler::current() noexcept {
@@ -87,13 +89,23 @@ scheduler* scheduler::current() noexcept {
   return here ? &here->owner() : nullptr;
 }
 
+// As soon as the task is pushed it may run and end, and what waits for it may end the scheduler: not before the caller has
+// left, though.
+void scheduler::push_arrival(runnable& task) noexcept {
+  // relaxed: the push publishes it, and stop() comes after the task
+  pushing_arrivals_.fetch_add(1, std::memory_order_relaxed);
+  arrivals_.push(task);
+  wake_one();
+  // release: the caller is done with the scheduler; pairs with stop()
+  pushing_arrivals_.fetch_sub(1, std::memory_order_release);
+}
+
 void scheduler::schedule(runnable& task) noexcept {
   held_seat here;
   if (here.get() && &here.get()->owner() == this) {
     here.get()->push_next(task);
   } else {
-    arrivals_.push(task);
-    wake_one();
+    push_arrival(task);
   }
 }
 
@@ -102,8 +114,7 @@ void scheduler::schedule_last(runnable& task) noexcept {
   if (here.get() && &here.get()->owner() == this) {
     here.get()->push_last(task);
   } else {
-    arrivals_.push(task);
-    wake_one();
+    push_arrival(task);
   }
 }
 
@@ -112,8 +123,7 @@ void scheduler::schedule_spawned(runnable& task) noexcept {
   if (here.get() && &here.get()->owner() == this) {
     here.get()->push_spawned(task);
   } else {
-    arrivals_.push(task);
-    wake_one();
+    push_arrival(task);
   }
 }
 

@@ -119,6 +119,7 @@ class scheduler {
   [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
   [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }
   [[nodiscard]] bool cores_are_taken() const noexcept;
+  void push_arrival(runnable& task) noexcept;
   void wake_one() noexcept;
   [[nodiscard]] std::size_t visible_work() const noexcept;
   void become_idle(seat& self) noexcept;
@@ -136,6 +137,7 @@ class scheduler {
   std::atomic<std::size_t> idle_count_{0};
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};
+  std::atomic<std::size_t> pushing_arrivals_{0};  // how many are in push_arrival()
   std::atomic<bool> stopping_{false};
   std::atomic<base::bell*> busy_bell_{nullptr};
 };
