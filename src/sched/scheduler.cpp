@@ -89,8 +89,8 @@ scheduler* scheduler::current() noexcept {
   return here ? &here->owner() : nullptr;
 }
 
-// As soon as the task is pushed it may run and end, and what waits for it may end the scheduler: not before the caller has
-// left, though.
+// As soon as the task is pushed it may run and end, and what waits for it may end the scheduler: not before the caller
+// has left, though.
 void scheduler::push_arrival(runnable& task) noexcept {
   // relaxed: the push publishes it, and stop() comes after the task
   pushing_arrivals_.fetch_add(1, std::memory_order_relaxed);
