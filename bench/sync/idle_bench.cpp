@@ -40,11 +40,11 @@ void idle_100000(benchmark::State& state) {
         parked.spawn([&]() -> weft::task<> { static_cast<void>(co_await let_go.async_wait()); });
       }
       auto& home = *weft::runtime::current();
-      // Until the stacks are put away, where they can be, and the watch sleeps.
-      do {
-        static_cast<void>(weft::sleep(2s));
-      } while (home.hibernation().obstacle.empty() && !home.hibernation().asleep);
-      weft::blocking([&] {  // in which no timer of weft's is armed
+      weft::blocking([&] {  // in which no timer of weft's is armed, and no task runs
+        // Until the stacks are put away, where they can be, and the watch sleeps.
+        do {
+          std::this_thread::sleep_for(1s);
+        } while (home.hibernation().obstacle.empty() && !home.hibernation().asleep);
         std::this_thread::sleep_for(2s);
         auto woken = home.statistics().idle_waits;
         auto used = used_microseconds();
