@@ -172,9 +172,9 @@ void scheduler::become_idle(seat& self) noexcept {
     }
   }
   std::atomic_thread_fence(std::memory_order_seq_cst);  // counted idle before, the look after: see wake_one
-  // acquire: what was done before stop() is seen
   // What is visible may be left to those who search. seq_cst: they look again after they stopped, see stop_searching
   bool is_free = visible_work() == 0 || searching_.load(std::memory_order_seq_cst) != 0;
+  // acquire: what was done before stop() is seen
   if (is_free && !stopping_.load(std::memory_order_acquire)) {
     if (virtual_clock::active() && all_idle()) advance_virtual_clock();
     auto deadline = self.next_timer();
