@@ -25,7 +25,6 @@
 #include <weft/io/endpoint.hpp>
 #include <weft/io/file.hpp>
 #include <weft/io/file_call.hpp>
-#include <weft/io/file.hpp>
 #include <weft/io/resolve.hpp>
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
@@ -51,11 +50,19 @@
 #include <weft/sync/semaphore.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/operation.hpp>
+#include <weft/task/race.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
+#include <weft/task/select_machine.hpp>
+#include <weft/task/shield.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>
+#include <weft/task/stop_token.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/virtual_thread.hpp>
+#include <weft/task/when_all.hpp>
+#include <weft/task/when_any.hpp>
+#include <weft/task/with_deadline.hpp>
 #include <weft/task/worker_pool.hpp>
+#include <weft/task/wrapped_operation.hpp>

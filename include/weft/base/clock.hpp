@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 
 namespace weft {
 
@@ -52,6 +53,26 @@ class virtual_clock {
 [[nodiscard]] inline time_point deadline_after(duration from_now) noexcept {
   auto start = now();
   return from_now > no_deadline - start ? no_deadline : start + from_now;
+}
+
+/// A point in time on any clock, as a deadline: on the monotonic clock rounded up to what that can hold, on any other,
+/// such as the calendar's, as far from now as it is there at the time of the call.
+/// Thread: any.
+template <class Clock, class Duration>
+[[nodiscard]] time_point deadline_at(std::chrono::time_point<Clock, Duration> at) noexcept {
+  using seconds = std::chrono::duration<double>;
+  constexpr auto most = seconds{no_deadline.time_since_epoch()} - seconds{1};
+  if constexpr (std::same_as<Clock, time_point::clock>) {
+    if (seconds{at.time_since_epoch()} >= most) return no_deadline;
+    if (seconds{at.time_since_epoch()} <= -most) return time_point::min();
+    return time_point{std::chrono::ceil<duration>(at.time_since_epoch())};
+  } else {
+    const auto present = Clock::now();
+    const auto left = seconds{at.time_since_epoch()} - seconds{present.time_since_epoch()};
+    if (left >= most) return no_deadline;
+    if (left <= seconds{0}) return now();
+    return deadline_after(std::chrono::ceil<duration>(at - present));
+  }
 }
 
 /// Until when, on the system's monotonic clock, an OS thread that waits for `deadline` has to wait. The same instant,

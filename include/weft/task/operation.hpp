@@ -70,8 +70,19 @@ concept uninterruptible = requires { requires Op::runs_to_its_end; };
 /// given its buffers, and children that are joined use its variables.
 template <class Op>
 inline constexpr bool lends_stack =
-    uninterruptible<Op> || Op::kind == wait_kind::file || Op::kind == wait_kind::compute ||
-    Op::kind == wait_kind::blocking || Op::kind == wait_kind::join;
+    (uninterruptible<Op> && !requires { Op::lends_its_stack; }) || requires { requires Op::lends_its_stack; } ||
+    Op::kind == wait_kind::file || Op::kind == wait_kind::compute || Op::kind == wait_kind::blocking ||
+    Op::kind == wait_kind::join;
+
+/// Until when a wait for `op` may last: the nearest of the task's deadline and one that the operation has of its own.
+template <class Op>
+[[nodiscard]] time_point deadline_of(const Op& op, const task_state& self) noexcept {
+  if constexpr (requires { op.own_deadline(); }) {
+    return op.own_deadline() < self.deadline ? op.own_deadline() : self.deadline;
+  } else {
+    return self.deadline;
+  }
+}
 
 /// One wait of one task for one operation: what both forms, await() and co_await, drive.
 template <operation Op>
@@ -98,7 +109,7 @@ class waiting {
 
   /// When the wait that step() began times out, for OS threads, which have no timers.
   [[nodiscard]] time_point limit() const noexcept {
-    return may_be_left && phase_ == phase::parked ? self_.deadline : no_deadline;
+    return may_be_left && phase_ == phase::parked ? deadline_of(op_, self_) : no_deadline;
   }
 
   [[nodiscard]] typename Op::value_type take() { return failed_ ? op_.fail(failure_) : op_.take(); }
@@ -123,8 +134,8 @@ class waiting {
     }
     // Every wait that got here goes through notify(), even one that is decided already: nothing is undone by hand.
     if constexpr (may_be_left) {
-      if (self_.deadline != no_deadline && self_.kind() != task_kind::os_thread) {
-        timer_.arm(self_, node_.epoch, self_.deadline);
+      if (auto until = deadline_of(op_, self_); until != no_deadline && self_.kind() != task_kind::os_thread) {
+        timer_.arm(self_, node_.epoch, until);
       }
     }
     self_.set_waits_for(Op::kind);
@@ -207,13 +218,13 @@ template <class Op>
     if (self.kind() == task_kind::os_thread) {
       about_to_block(Op::kind);
       // Computing in place is no wait.
-      if (!self.account || Op::kind == wait_kind::compute) return op.block(self.deadline);
+      if (!self.account || Op::kind == wait_kind::compute) return op.block(deadline_of(op, self));
       struct charge {
         accounting& account;
         time_point since = now();
         ~charge() { account.add(Op::kind, now() - since); }
       } at_end{*self.account};
-      return op.block(self.deadline);
+      return op.block(deadline_of(op, self));
     }
   }
   waiting<Op> wait{op, self};

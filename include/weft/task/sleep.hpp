@@ -42,9 +42,11 @@ class sleep_operation {
 /// Lets every other runnable task of the seat run before the calling coroutine goes on.
 [[nodiscard]] inline detail::yield_awaiter async_yield() noexcept { return {}; }
 
-/// A point in time as an operation. Fails with errc::cancelled or errc::timed_out (a nearer deadline_scope).
-[[nodiscard]] inline detail::sleep_operation async_sleep_until(time_point until) noexcept {
-  return detail::sleep_operation{until};
+/// A point in time, on any clock, as an operation. Fails with errc::cancelled or errc::timed_out (a nearer
+/// deadline_scope).
+template <class Clock, class Duration>
+[[nodiscard]] detail::sleep_operation async_sleep_until(std::chrono::time_point<Clock, Duration> until) noexcept {
+  return detail::sleep_operation{deadline_at(until)};
 }
 [[nodiscard]] inline detail::sleep_operation async_sleep(duration time) noexcept {
   return detail::sleep_operation{deadline_after(time)};
@@ -52,7 +54,10 @@ class sleep_operation {
 
 /// Waits until `until`; never wakes earlier without an error. A time that has passed does not wait.
 /// Parks. Cancel: errc::cancelled.
-inline result<void> sleep_until(time_point until) { return await(async_sleep_until(until)); }
+template <class Clock, class Duration>
+result<void> sleep_until(std::chrono::time_point<Clock, Duration> until) {
+  return await(async_sleep_until(until));
+}
 /// Waits for `time` from now on.
 inline result<void> sleep(duration time) { return await(async_sleep(time)); }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <source_location>
@@ -201,6 +202,9 @@ class deadline_scope {
   explicit deadline_scope(time_point deadline) noexcept : task_{detail::current_task()}, outer_{task_.deadline} {
     if (deadline < outer_) task_.deadline = deadline;
   }
+  template <class Clock, class Duration>
+  explicit deadline_scope(std::chrono::time_point<Clock, Duration> deadline) noexcept
+      : deadline_scope{deadline_at(deadline)} {}
   explicit deadline_scope(duration from_now) noexcept : deadline_scope{deadline_after(from_now)} {}
   ~deadline_scope() { task_.deadline = outer_; }
   deadline_scope(const deadline_scope&) = delete;

@@ -2,7 +2,7 @@
 #include <cstdint>
 
 #include <weft/base/random.hpp>
-#include <weft/sync/select.hpp>
+#include <weft/task/select_machine.hpp>
 
 namespace weft::detail {
 

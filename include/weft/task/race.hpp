@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include <weft/base/result.hpp>
+#include <weft/task/operation.hpp>
+#include <weft/task/select_machine.hpp>
+
+namespace weft {
+
+namespace detail {
+
+/// An operation that says whether it succeeded.
+template <class Op>
+concept may_fail = requires(value_of<Op> outcome) {
+  { outcome.has_value() } -> std::convertible_to<bool>;
+  outcome.error();
+};
+
+/// Why an operation failed, of a failure that may carry more than the reason.
+template <class Error>
+[[nodiscard]] std::error_code reason_of(const Error& error) noexcept {
+  if constexpr (std::convertible_to<const Error&, std::error_code>) {
+    return error;
+  } else {
+    return error.reason;
+  }
+}
+
+}  // namespace detail
+
+/// Several operations of which the first that succeeds counts.
+template <class... Ops>
+class race_operation : public detail::case_tuple<Ops...>,
+                       public detail::select_machine<race_operation<Ops...>>,
+                       detail::check_cases<Ops...> {
+  static_assert((detail::may_fail<Ops> && ...), "who races gives a result: for others there is when_any");
+  using machine = detail::select_machine<race_operation>;
+
+ public:
+  using value_type = result<std::variant<detail::value_of<Ops>...>>;
+  static constexpr wait_kind kind = std::get<0>(std::tuple{std::remove_reference_t<Ops>::kind...});
+  explicit race_operation(Ops&&... ops) : detail::case_tuple<Ops...>{std::forward<Ops>(ops)...} {}
+  race_operation(race_operation&& other) = default;
+
+  using detail::case_tuple<Ops...>::stride;
+  [[nodiscard]] bool takes_part(std::size_t index) const noexcept { return !failed_[index]; }
+
+  bool try_complete() {
+    auto next = detail::random_start(this->size());
+    for (std::size_t i = 0; i < this->size(); ++i, next = this->after(next)) {
+      if (failed_[next] || !this->on(next, [](auto& op) { return op.try_complete(); })) continue;
+      if (has_decided(next)) return true;
+    }
+    return false;
+  }
+
+  bool finish() { return machine::finish() && has_decided(this->chosen()); }
+
+  value_type take() {
+    if (!taken_) return std::unexpected{first_failure_};
+    return value_type{std::move(*taken_)};
+  }
+  static value_type fail(errc condition) { return failure(condition); }
+
+ private:
+  /// The operation at `index` has happened. True when that ends the race: it succeeded, or was the last.
+  bool has_decided(std::size_t index) {
+    this->on_indexed(index, [&](auto& op, auto constant) {
+      auto outcome = op.take();
+      if (outcome.has_value()) {
+        taken_.emplace(std::in_place_index<constant()>, std::move(outcome));
+      } else {
+        if (failures_ == 0) first_failure_ = detail::reason_of(outcome.error());
+        ++failures_;
+        failed_[index] = true;
+      }
+      return true;
+    });
+    return taken_ || failures_ == this->size();
+  }
+
+  std::optional<std::variant<detail::value_of<Ops>...>> taken_;
+  std::array<bool, sizeof...(Ops)> failed_{};
+  std::size_t failures_ = 0;
+  std::error_code first_failure_;
+};
+
+/// Until one of `ops` has succeeded: `index()` of the variant says which, and it holds that operation's success. The
+/// others have taken nothing. When all have failed: why the first of them did. Nothing is allocated.
+/// Order: an operation that waits in a queue begins anew there, last, whenever another one has failed.
+/// Cancel: none has succeeded; errc::cancelled, or errc::timed_out.
+template <class... Ops>
+[[nodiscard]] race_operation<Ops...> race(Ops&&... ops) {
+  return race_operation<Ops...>{std::forward<Ops>(ops)...};
+}
+
+}  // namespace weft

@@ -1,0 +1,195 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <weft/task/operation.hpp>
+
+namespace weft::detail {
+
+/// Where a select begins to look, so that no ready case is always preferred.
+[[nodiscard]] std::size_t random_start(std::size_t cases) noexcept;
+
+/// An operation that can be left at any moment, however it was claimed.
+template <class Op>
+concept leavable = operation<Op> && !left_by_request<Op> && !uninterruptible<Op>;
+
+/// An operation that happens piece by piece, so that being left may find it half done.
+template <class Op>
+concept piecemeal = requires { requires Op::happens_in_pieces; };
+
+/// An operation that can be one of several.
+template <class Op>
+concept selectable = leavable<Op> && !piecemeal<Op>;
+
+template <class Op>
+concept select_case = selectable<std::remove_reference_t<Op>>;
+
+template <class Op>
+using value_of = typename std::remove_reference_t<Op>::value_type;
+
+/// In how many ways a wait for `op` can be claimed: it may itself consist of several.
+template <class Op>
+[[nodiscard]] constexpr std::size_t cases_of(const Op& op) noexcept {
+  if constexpr (requires { op.case_count(); }) {
+    return op.case_count();
+  } else {
+    return 1;
+  }
+}
+
+/// Prepares `node` for one more case of the wait that `outer` stands for.
+inline void begin_case(wait_node& node, const wait_node& outer, std::size_t index) noexcept {
+  node.task = outer.task;
+  node.epoch = outer.epoch;
+  node.claimed = false;
+  node.case_index = outer.case_index + static_cast<std::int32_t>(index);
+}
+
+/// The case, counted from that of `outer`, that ended its wait; none when it was one outside.
+[[nodiscard]] inline std::optional<std::size_t> ended_by(const wait_node& outer, std::size_t cases) noexcept {
+  const auto index = static_cast<std::int64_t>(outer.task->reason()) - outer.case_index;
+  if (index < 0 || index >= static_cast<std::int64_t>(cases)) return std::nullopt;
+  return static_cast<std::size_t>(index);
+}
+
+/// What all operations share that wait for several others at once. `Select` has `size()`, `on(index, f)`, which calls f
+/// with that operation, and `node(index)`; `takes_part(index)` if not all are waited for, and `stride()` if they may
+/// consist of several themselves.
+///
+/// All cases are armed with the epoch of one wait, so that exactly one of them can claim it; the notification says
+/// which. Where a case consists of several, each has `stride()` numbers, of which it uses the first.
+template <class Select>
+class select_machine {
+ public:
+  [[nodiscard]] std::size_t case_count() const noexcept { return self().size() * self().stride(); }
+
+  bool try_complete() {
+    auto count = self().size();
+    auto candidate = random_start(count);
+    for (std::size_t i = 0; i < count; ++i, candidate = after(candidate)) {
+      if (self().on(candidate, [](auto& op) { return op.try_complete(); })) {
+        chosen_ = candidate;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  bool arm(wait_node& outer) {
+    armed_ = 0;
+    first_ = random_start(self().size());
+    for (auto next = first_; armed_ < self().size(); ++armed_, next = after(next)) {
+      if (!self().takes_part(next)) continue;
+      auto& node = self().node(next);
+      begin_case(node, outer, next * self().stride());
+      if (self().on(next, [&](auto& op) { return op.arm(node); })) {
+        disarm_all();  // those before it: they can claim nothing any more
+        chosen_ = next;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void disarm(wait_node& outer) {
+    disarm_all();
+    if (auto ended = ended_by(outer, case_count())) chosen_ = *ended / self().stride();
+  }
+
+  bool finish() {
+    return self().on(chosen_, [](auto& op) { return op.finish(); });
+  }
+
+ protected:
+  select_machine() = default;
+  [[nodiscard]] std::size_t chosen() const noexcept { return chosen_; }
+  void choose(std::size_t index) noexcept { chosen_ = index; }
+  [[nodiscard]] std::size_t after(std::size_t index) const noexcept {
+    return index + 1 == self().size() ? 0 : index + 1;
+  }
+
+  [[nodiscard]] static constexpr bool takes_part(std::size_t) noexcept { return true; }
+  [[nodiscard]] static constexpr std::size_t stride() noexcept { return 1; }
+
+ private:
+  [[nodiscard]] Select& self() noexcept { return static_cast<Select&>(*this); }
+  [[nodiscard]] const Select& self() const noexcept { return static_cast<const Select&>(*this); }
+
+  void disarm_all() {
+    for (auto next = first_; armed_ != 0; --armed_, next = after(next)) {
+      if (!self().takes_part(next)) continue;
+      self().on(next, [&](auto& op) { return op.disarm(self().node(next)), true; });
+    }
+  }
+
+  std::size_t first_ = 0, armed_ = 0, chosen_ = 0;
+};
+
+/// The operations of a select_machine whose number and types are known when it is compiled. Each is held, or, given as
+/// an lvalue, referred to.
+template <class... Ops>
+class case_tuple {
+ public:
+  explicit case_tuple(Ops&&... ops) : operations_{std::forward<Ops>(ops)...} {}
+  case_tuple(case_tuple&& other) : operations_{std::move(other.operations_)} {}
+
+  [[nodiscard]] static constexpr std::size_t size() noexcept { return sizeof...(Ops); }
+  [[nodiscard]] wait_node& node(std::size_t index) noexcept { return nodes_[index]; }
+
+  [[nodiscard]] constexpr std::size_t stride() const noexcept {
+    return std::apply([](const auto&... ops) { return std::max({cases_of(ops)...}); }, operations_);
+  }
+
+  /// What `f` answers for the operation at `index`.
+  template <class F>
+  bool on(std::size_t index, F&& f) {
+    return on_indexed(index, [&f](auto& op, auto) { return f(op); });
+  }
+
+  /// The same, where `f` is told the index as a std::integral_constant as well.
+  template <class F>
+  bool on_indexed(std::size_t index, F&& f) {
+    return on_each(index, f, std::index_sequence_for<Ops...>{});
+  }
+
+  template <std::size_t I>
+  [[nodiscard]] auto& get() noexcept {
+    return std::get<I>(operations_);
+  }
+
+ private:
+  template <class F, std::size_t... I>
+  bool on_each(std::size_t index, F& f, std::index_sequence<I...>) {
+    bool answer = false;
+    static_cast<void>((
+        (I == index && (answer = f(std::get<I>(operations_), std::integral_constant<std::size_t, I>{}), true)) || ...));
+    return answer;
+  }
+
+  std::tuple<Ops...> operations_;
+  std::array<wait_node, sizeof...(Ops)> nodes_;
+};
+
+/// What those may be that several are waited for at once.
+template <class... Ops>
+struct check_cases {
+  static_assert(sizeof...(Ops) != 0, "a wait for none of several operations would last for ever");
+  static_assert((operation<std::remove_reference_t<Ops>> && ...), "each case is an operation, such as x.async_recv()");
+  static_assert(
+      (!left_by_request<std::remove_reference_t<Ops>> && ...),
+      "an operation whose buffers the kernel owns, or that has a lock to take back, cannot be one of several: spawn it "
+      "in a scope");
+  static_assert((!uninterruptible<std::remove_reference_t<Ops>> && ...),
+                "an operation that runs to its end cannot be one of several: spawn it in a scope");
+  static_assert((!piecemeal<std::remove_reference_t<Ops>> && ...),
+                "an operation that may be half done when another happens, such as when_all, cannot be one of several");
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include <weft/base/result.hpp>
+#include <weft/task/operation.hpp>
+#include <weft/task/select_machine.hpp>
+
+namespace weft {
+
+/// Several operations of which exactly one happens; the others have taken nothing. Each is held, or, given as an
+/// lvalue, referred to: then it can be used again when another one happened.
+template <class... Ops>
+class when_any_operation : public detail::case_tuple<Ops...>,
+                           public detail::select_machine<when_any_operation<Ops...>>,
+                           detail::check_cases<Ops...> {
+ public:
+  using value_type = result<std::variant<detail::value_of<Ops>...>>;
+  static constexpr wait_kind kind = std::get<0>(std::tuple{std::remove_reference_t<Ops>::kind...});
+  explicit when_any_operation(Ops&&... ops) : detail::case_tuple<Ops...>{std::forward<Ops>(ops)...} {}
+  when_any_operation(when_any_operation&& other) = default;
+
+  using detail::case_tuple<Ops...>::stride;
+
+  value_type take() {
+    std::optional<value_type> taken;
+    this->on_indexed(this->chosen(), [&](auto& op, auto index) {
+      taken.emplace(std::in_place, std::in_place_index<index()>, op.take());
+      return true;
+    });
+    return std::move(*taken);
+  }
+  static value_type fail(errc condition) { return failure(condition); }
+};
+
+/// Until one of `ops` has happened: `index()` of the variant says which. Where to begin looking among several that are
+/// ready is random. Nothing is allocated. `select` in <weft/sync/select.hpp> is the same in the waiting form.
+/// Cancel: none has happened; errc::cancelled, or errc::timed_out. A case that was decided first is returned.
+template <class... Ops>
+[[nodiscard]] when_any_operation<Ops...> when_any(Ops&&... ops) {
+  return when_any_operation<Ops...>{std::forward<Ops>(ops)...};
+}
+
+}  // namespace weft

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <utility>
+
+#include <weft/task/operation.hpp>
+#include <weft/task/select_machine.hpp>
+
+namespace weft::detail {
+
+/// What one operation that wraps another shares with it.
+template <operation Op>
+class wrapped {
+ public:
+  using value_type = typename Op::value_type;
+  static constexpr wait_kind kind = Op::kind;
+  static constexpr bool happens_in_pieces = piecemeal<Op>;
+
+  [[nodiscard]] bool try_complete() { return op_.try_complete(); }
+  [[nodiscard]] value_type take() { return op_.take(); }
+  [[nodiscard]] value_type fail(errc condition) { return op_.fail(condition); }
+
+ protected:
+  explicit wrapped(Op&& op) : op_{std::move(op)} {}
+  Op op_;
+};
+
+}  // namespace weft::detail
