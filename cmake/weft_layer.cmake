@@ -19,6 +19,8 @@ function(weft_layer name)
     set_target_properties(${target} PROPERTIES
       CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
       VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+    # GCC otherwise inlines no function that has a symbol into another: a program might replace it.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU,Clang>:-fno-semantic-interposition>)
     weft_warnings(${target})
   else()
     set(scope INTERFACE)

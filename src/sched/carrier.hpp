@@ -105,7 +105,11 @@ class carrier {
   friend class held_driver;
   friend class held_seat;
   friend class seat;
+  friend void begin_turn_after(carrier&, runnable&, departure, runnable&) noexcept;
   friend bool settle(carrier&, runnable&, departure) noexcept;
+
+  /// enter() without a seat, or with one that has become another's.
+  seat* lose_seat() noexcept;
 
   scheduler& owner_;
   seat* seat_ = nullptr;  // what its thread believes, checked by enter(); written while nobody sits there

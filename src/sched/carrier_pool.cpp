@@ -35,17 +35,13 @@ thread_local constinit carrier* this_carrier = nullptr;
   return self ? self->runs() : nullptr;
 }
 
-seat* carrier::enter() noexcept {
-  if (!seat_) {
-    check_threads_exist();
-    return nullptr;
+[[gnu::noinline]] seat* carrier::lose_seat() noexcept {
+  if (seat_) {
+    leave();
+    return seat_ = nullptr;
   }
-  // relaxed: the fence orders it before the look; see the top
-  inside_.store(true, std::memory_order_relaxed);
-  base::asymmetric_fence_light();
-  if (seat_->belongs_to(*this)) return seat_;
-  leave();
-  return seat_ = nullptr;
+  check_threads_exist();
+  return nullptr;
 }
 
 carrier& carrier_pool::start(seat* place) {

@@ -94,6 +94,9 @@ class seat {
  private:
   static constexpr unsigned outside_interval = 61;  // resumptions between looks at the global queue and the driver
   static constexpr unsigned timer_interval = 8;     // resumptions between looks at the timers
+  // Where tasks are so short that the driver's system call would cost more than they do, it is left out of some looks.
+  static constexpr unsigned most_looks_unpolled = 16;
+  static constexpr std::chrono::nanoseconds shortest_poll = std::chrono::microseconds{20};
   static constexpr unsigned longest_streak = 16;    // tasks run from next_, or spawned_, in a row while others wait
   static constexpr std::size_t batch = 64;          // tasks moved at once from elsewhere
   static constexpr std::size_t timer_batch = 32;    // timers fired at a look
@@ -112,7 +115,7 @@ class seat {
   [[nodiscard]] static std::uintptr_t word_of(const carrier& one) noexcept {
     return reinterpret_cast<std::uintptr_t>(&one);
   }
-  [[nodiscard]] bool still_belongs_to(const carrier& one) const noexcept;
+  [[nodiscard, gnu::noinline]] bool still_belongs_to(const carrier& one) const noexcept;
   [[nodiscard]] runnable* find_task();
   [[nodiscard]] runnable* local_task();
   [[nodiscard]] runnable* spawned_task();
@@ -124,6 +127,7 @@ class seat {
   [[nodiscard]] runnable* keep_rest(runnable** tasks, std::size_t count);
   void stop_searching();
   void look_outside();
+  [[nodiscard]] bool is_time_to_poll() noexcept;
   void poll_driver(time_point deadline);
   void fire_timers();
   void refresh_next_due() noexcept;
@@ -145,6 +149,8 @@ class seat {
   runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
   unsigned streak_ = 0, spawned_streak_ = 0;
   unsigned tick_ = 0;
+  unsigned looks_unpolled_ = 0;
+  std::chrono::steady_clock::time_point polled_at_{};
   unsigned worthwhile_ = 0;  // how far waiting awake has paid lately; see await_work()
   unsigned idle_times_ = 0;
   bool searching_ = false;   // counted in the scheduler's searching_
@@ -164,5 +170,16 @@ class seat {
 
   friend class scheduler;
 };
+
+inline seat* carrier::enter() noexcept {
+  if (!seat_) [[unlikely]]
+    return lose_seat();
+  // relaxed: the fence orders it before the look; see the top of carrier.hpp
+  inside_.store(true, std::memory_order_relaxed);
+  base::asymmetric_fence_light();
+  if (!seat_->belongs_to(*this)) [[unlikely]]
+    return lose_seat();
+  return seat_;
+}
 
 }  // namespace weft::sched

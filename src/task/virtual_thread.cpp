@@ -78,10 +78,10 @@ void virtual_thread::leave(leaving why) noexcept {
 /// The first thing on its own stack, after every switch to it.
 void virtual_thread::arrive() noexcept {
   took_turn();
-  if (before_ != nullptr) {
-    // The carrier has a seat, or there would have been nobody to switch to: it can be queued there.
-    static_cast<void>(std::exchange(before_, nullptr)->has_left(*on_));
-  }
+  auto* before = std::exchange(before_, nullptr);
+  if (before == nullptr) return sched::begin_turn(*on_, *this);
+  if (before->why_ != leaving::ending) return sched::begin_turn_after(*on_, *before, before->departure(), *this);
+  before->release();
   sched::begin_turn(*on_, *this);
 }
 
@@ -91,7 +91,7 @@ bool virtual_thread::has_left(sched::carrier& by) noexcept {
     release();
     return true;
   }
-  return sched::settle(by, *this, why_ == leaving::parking ? sched::departure::parks : sched::departure::yields);
+  return sched::settle(by, *this, departure());
 }
 
 void virtual_thread::park(time_point) noexcept { leave(leaving::parking); }

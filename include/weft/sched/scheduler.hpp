@@ -61,7 +61,8 @@ class global_queue {
 ///
 /// Fairness: a task that was woken or yields waits behind at most those that were so on its seat before it; between two
 /// of them come at most a streak of 16 that hand to each other and a streak of 16 new ones. New tasks run the newest
-/// first; every 61 resumptions the oldest of them joins the others, and the global queue and the driver are looked at.
+/// first; every 61 resumptions the oldest of them joins the others, and the global queue is looked at, and the driver
+/// if that was 20 us ago, or 16 such looks.
 /// Idle seats wait in their drivers and use no CPU. Thread: any, but for what says otherwise.
 class scheduler {
  public:

@@ -32,4 +32,7 @@ enum class departure : std::uint8_t { parks, yields };
 /// Thread: the carrier, on the stack of `task`.
 void begin_turn(carrier& by, runnable& task) noexcept;
 
+/// settle() and begin_turn(), where end_turn() gave `task`.
+void begin_turn_after(carrier& by, runnable& left, departure how, runnable& task) noexcept;
+
 }  // namespace weft::sched

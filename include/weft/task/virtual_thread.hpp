@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/sched/turn.hpp>
 #include <weft/stack/context.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/task/outcome.hpp>
@@ -54,6 +55,9 @@ class virtual_thread : public task_state {
   [[nodiscard]] stack::context& successor() noexcept;
   void arrive() noexcept;
   [[nodiscard]] bool has_left(sched::carrier& by) noexcept;
+  [[nodiscard]] sched::departure departure() const noexcept {
+    return why_ == leaving::parking ? sched::departure::parks : sched::departure::yields;
+  }
 
   stack::context context_;
   // Where the task runs; set by who switches to it, valid until it leaves.
