@@ -27,7 +27,8 @@ constexpr bool instrumented = false;
 constexpr bool instrumented = false;
 #endif
 
-constexpr std::size_t granule_bytes = 64, size_count = 16, thread_count = 64;
+// The allocator puts a word of its own before each block, and rounds the sum up.
+constexpr std::size_t granule_bytes = 32, size_count = 32, thread_count = 64, allocator_word = sizeof(void*);
 constexpr std::size_t most_kept_bytes = std::size_t{64} << 20;
 
 struct magazine {
@@ -58,12 +59,12 @@ class alignas(64) depot {
   }
 
   /// Takes the older half of `from`, and frees it when there is enough already.
-  void give(magazine& from, std::size_t block_bytes) noexcept {
+  void give(magazine& from, std::size_t bytes) noexcept {
     constexpr auto half = magazine::capacity / 2;
     bool enough = false;
     {
       std::lock_guard guard{lock_};
-      enough = count_ * block_bytes >= most_kept_bytes;
+      enough = count_ * bytes >= most_kept_bytes;
       if (!enough) {
         for (std::size_t i = 0; i < half; ++i) first_ = new (from.blocks[i]) free_block{first_};
         count_ += half;
@@ -84,7 +85,11 @@ class alignas(64) depot {
 constinit std::array<depot, size_count> depots{};
 
 [[nodiscard]] std::size_t size_index(std::size_t bytes) noexcept {
-  return (bytes + granule_bytes - 1) / granule_bytes - 1;
+  return (bytes + allocator_word + granule_bytes - 1) / granule_bytes - 1;
+}
+
+[[nodiscard]] constexpr std::size_t block_bytes(std::size_t size) noexcept {
+  return (size + 1) * granule_bytes - allocator_word;
 }
 
 [[nodiscard]] thread_cache* cache_here() noexcept {
@@ -104,7 +109,7 @@ void* allocate_block(std::size_t bytes) {
     if (mine.count != 0) [[likely]]
       return mine.blocks[--mine.count];
   }
-  return ::operator new((size + 1) * granule_bytes);
+  return ::operator new(block_bytes(size));
 }
 
 void release_block(void* block, std::size_t bytes) noexcept {
@@ -113,7 +118,7 @@ void release_block(void* block, std::size_t bytes) noexcept {
   if (!cache) return ::operator delete(block);
   auto& mine = cache->of_size[size];
   if (mine.count == magazine::capacity) [[unlikely]]
-    depots[size].give(mine, (size + 1) * granule_bytes);
+    depots[size].give(mine, block_bytes(size));
   mine.blocks[mine.count++] = block;
 }
 

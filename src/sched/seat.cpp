@@ -28,20 +28,16 @@ held_driver::~held_driver() {
   if (to_leave_) to_leave_->leave();
 }
 
-void runnable::leave_own_code() noexcept {
-  auto* here = current_carrier();
-  here->leave_own_code();
+void runnable::leave_own_code(carrier& by) noexcept {
+  by.leave_own_code();
   if (beside_ != 0) [[unlikely]]
-    here->owner().carriers().judge(*here, *this);
+    by.owner().carriers().judge(by, *this);
 }
 
-bool runnable::commit_park_on_carrier() noexcept {
-  auto* here = current_carrier();
-  here->leave_own_code();
-  if (beside_ != 0) [[unlikely]]
-    here->owner().carriers().judge(*here, *this);
+bool runnable::commit_park_on(carrier& by) noexcept {
+  leave_own_code(by);
   if (commit_park()) return true;
-  here->leave();
+  by.leave();
   return false;
 }
 
@@ -380,8 +376,7 @@ void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline, 
   serial_ = armed.serial;
 }
 
-void timer_entry::disarm() noexcept {
-  if (!seat_) return;
+void timer_entry::disarm_armed() noexcept {
   std::exchange(seat_, nullptr)->disarm({node_, serial_});
 }
 

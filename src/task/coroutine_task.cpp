@@ -8,18 +8,19 @@
 namespace weft::detail {
 
 void coroutine_state::resume(sched::carrier& by) noexcept {
+  set_carrier(by);
   sched::begin_turn(by, *this);
   took_turn();
   while (wait_ && !wait_->woken()) {
     // From a successful commit on it may run, and end, elsewhere: touch nothing.
-    if (commit_park_on_carrier()) return;
+    if (commit_park_on(by)) return;
   }
   wait_ = nullptr;
   resume_at_.resume();  // it may have ended: touch nothing
 }
 
 void coroutine_state::let_others_run() noexcept {
-  leave_own_code();
+  leave_own_code(carrier());
   home()->schedule_last(*this);
 }
 

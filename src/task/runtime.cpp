@@ -206,7 +206,9 @@ runtime& runtime_to_spawn_in() {
   return *home;
 }
 
-void wait_for_end(task_state& target) noexcept { wait_to_the_end(end_operation{target}); }
+void wait_for_end(task_state& target) noexcept {
+  if (!target.has_ended()) wait_to_the_end(end_operation{target});
+}
 
 }  // namespace detail
 }  // namespace weft

@@ -20,9 +20,7 @@ void scope::adopt(detail::task_state& child) {
     ++count_;
     cancel_it = cancelled_;
   }
-  auto observed = child.observe_end(*this);
-  WEFT_ASSERT(observed);
-  static_cast<void>(observed);
+  child.set_observer(*this);
   if (cancel_it) child.request_cancel();
   child.home()->schedule_spawned(child);  // it may end, and the scope with it: touch nothing
   detail::count_spawn();

@@ -29,12 +29,12 @@ class os_thread_state final : public task_state {
     about_to_block(waits_for());
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
-    bool own_first = own_timer.due < until;
-    auto first = real_deadline(own_first ? own_timer.due : until);
+    bool own_first = timer_due_ < until;
+    auto first = real_deadline(own_first ? timer_due_ : until);
     if (first != no_deadline && !ready_condition_.wait_until(lock, first, is_ready)) {
       lock.unlock();
       if (claim_own()) {
-        notify(own_first ? own_timer.reason : static_cast<std::int32_t>(sched::wake_reason::timed_out));
+        notify(own_first ? timer_reason_ : static_cast<std::int32_t>(sched::wake_reason::timed_out));
       }
       lock.lock();
     }
@@ -44,6 +44,14 @@ class os_thread_state final : public task_state {
 
   void yield() noexcept override { std::this_thread::yield(); }
 
+  /// It has no timer wheel: the nearest point in time that the present wait has as a case of its own.
+  void add_timer(time_point due, std::int32_t reason) noexcept {
+    if (due >= timer_due_) return;
+    timer_due_ = due;
+    timer_reason_ = reason;
+  }
+  void forget_timer() noexcept { timer_due_ = no_deadline; }
+
   [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return nothing_; }
 
  private:
@@ -52,6 +60,8 @@ class os_thread_state final : public task_state {
   std::mutex mutex_;  // guards ready_
   std::condition_variable ready_condition_;
   bool ready_ = false;
+  std::int32_t timer_reason_ = 0;
+  time_point timer_due_ = no_deadline;
   std::exception_ptr nothing_;
 };
 
@@ -121,7 +131,14 @@ bool task_state::observe_end(end_observer& observer) noexcept {
 }
 
 void task_state::announce_end() noexcept {
-  leave_own_code();
+  leave_own_code(*on_);
+  if (is_only_reference()) {
+    // No handle, so nobody who waits, and nobody who could observe anew.
+    // release: publishes the result; pairs with has_ended()
+    ended_.store(true, std::memory_order_release);
+    if (observer_) observer_->on_end(*this, thrown());
+    return;
+  }
   end_observer* observer = nullptr;
   base::intrusive_list<sched::wait_node> told_after_observer;
   {
@@ -166,7 +183,7 @@ void yield_awaiter::await_suspend(std::coroutine_handle<> here) const noexcept {
 bool sleep_operation::arm(wait_node& node) noexcept {
   auto& task = static_cast<task_state&>(*node.task);
   if (task.kind() == task_kind::os_thread) {
-    if (until_ < task.own_timer.due) task.own_timer = {until_, node.case_index};
+    static_cast<os_thread_state&>(task).add_timer(until_, node.case_index);
     return false;
   }
   timer_.arm(*node.task, node.epoch, until_, node.case_index);
@@ -174,7 +191,8 @@ bool sleep_operation::arm(wait_node& node) noexcept {
 }
 
 void sleep_operation::disarm(wait_node& node) noexcept {
-  static_cast<task_state&>(*node.task).own_timer.due = no_deadline;
+  auto& task = static_cast<task_state&>(*node.task);
+  if (task.kind() == task_kind::os_thread) return static_cast<os_thread_state&>(task).forget_timer();
   timer_.disarm();
 }
 

@@ -47,7 +47,7 @@ void virtual_thread::note_stack_use() noexcept { home_runtime()->note_stack_use(
 void virtual_thread::resume(sched::carrier& by) noexcept {
   auto& flow = flow_of_this_carrier();
   for (auto* thread = this; thread != nullptr;) {
-    thread->on_ = &by;
+    thread->set_carrier(by);
     thread->flow_ = &flow;
     stack::context::switch_to(flow.own, thread->context_);
     // Whoever comes back need not be who was switched to.
@@ -58,9 +58,9 @@ void virtual_thread::resume(sched::carrier& by) noexcept {
 
 /// Whom to switch to now that this one leaves.
 stack::context& virtual_thread::successor() noexcept {
-  if (auto* ready = sched::end_turn(*on_)) {
+  if (auto* ready = sched::end_turn(carrier())) {
     auto& heir = static_cast<virtual_thread&>(*ready);
-    heir.on_ = on_;
+    heir.set_carrier(carrier());
     heir.flow_ = flow_;
     heir.before_ = this;
     return heir.context_;
@@ -79,10 +79,10 @@ void virtual_thread::leave(leaving why) noexcept {
 void virtual_thread::arrive() noexcept {
   took_turn();
   auto* before = std::exchange(before_, nullptr);
-  if (before == nullptr) return sched::begin_turn(*on_, *this);
-  if (before->why_ != leaving::ending) return sched::begin_turn_after(*on_, *before, before->departure(), *this);
+  if (before == nullptr) return sched::begin_turn(carrier(), *this);
+  if (before->why_ != leaving::ending) return sched::begin_turn_after(carrier(), *before, before->departure(), *this);
   before->release();
-  sched::begin_turn(*on_, *this);
+  sched::begin_turn(carrier(), *this);
 }
 
 /// By whoever comes after it, on another stack. It may be gone on return. False: it has to go on, now.

@@ -91,13 +91,13 @@ class runnable {
   }
 
   /// The epoch of the present wait. Owner.
-  [[nodiscard]] std::uint64_t epoch() const noexcept {
+  [[nodiscard]] std::uint32_t epoch() const noexcept {
     // relaxed: the owner wrote it
-    return word_.load(std::memory_order_relaxed) >> epoch_shift;
+    return static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> epoch_shift);
   }
 
   /// Any thread that found the waiter: true for the one who may, and must, decide how wait `epoch` ends.
-  [[nodiscard]] bool claim(std::uint64_t epoch) noexcept {
+  [[nodiscard]] bool claim(std::uint32_t epoch) noexcept {
     // relaxed: only a starting value for the exchange below
     auto seen = word_.load(std::memory_order_relaxed);
     do {
@@ -119,7 +119,7 @@ class runnable {
 
   /// claim() and notify() at once, for wakers that deliver nothing but the reason. The waiter's frame may be gone when
   /// it returns true.
-  bool claim_and_notify(std::uint64_t epoch, std::int32_t reason) noexcept {
+  bool claim_and_notify(std::uint32_t epoch, std::int32_t reason) noexcept {
     // relaxed: only a starting value for the exchange below
     auto seen = word_.load(std::memory_order_relaxed);
     do {
@@ -139,12 +139,12 @@ class runnable {
     return (before & notified_bit) == 0;
   }
 
-  /// commit_park() for a task, on the carrier that runs it.
-  [[nodiscard]] bool commit_park_on_carrier() noexcept;
+  /// commit_park() for a task, `by` the carrier that runs it.
+  [[nodiscard]] bool commit_park_on(carrier& by) noexcept;
 
   /// On the carrier that runs it, before it parks, yields or ends: from here to the end of resume() the carrier's seat
   /// does not change hands, and nobody looks at the task through the carrier.
-  void leave_own_code() noexcept;
+  void leave_own_code(carrier& by) noexcept;
 
   /// Owner: claims its own present wait, when it finds on the way that it need not park.
   [[nodiscard]] bool claim_own() noexcept { return claim(epoch()); }
@@ -169,7 +169,8 @@ class runnable {
     cancel_.store(true, std::memory_order_seq_cst);
     auto seen = word_.load(std::memory_order_seq_cst);  // seq_cst: see above
     if (seen & (claimed_bit | shielded_bit)) return;
-    claim_and_notify(seen >> epoch_shift, static_cast<std::int32_t>(wake_reason::cancelled));
+    claim_and_notify(static_cast<std::uint32_t>(seen >> epoch_shift),
+                     static_cast<std::int32_t>(wake_reason::cancelled));
   }
 
   /// Any thread: a cancel was requested.
@@ -276,10 +277,11 @@ class runnable {
 /// after the wait was decided.
 struct wait_node : base::list_hook {
   runnable* task = nullptr;
-  std::uint64_t epoch = 0;
-  std::int32_t case_index = 0;
+  std::uint32_t epoch = 0;
+  // The two share a word, which each writes alone: the waiter before it arms the node, the claimer after it claimed.
+  std::int32_t case_index : 31 = 0;
   /// The wait was claimed through this node. Written by the claimer, read by the waiter once it was notified.
-  bool claimed = false;
+  bool claimed : 1 = false;
 
   /// Under the object's lock: true for the one waker that may deliver. After false, do not touch the waiter again,
   /// but for unlinking its node.

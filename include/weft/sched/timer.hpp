@@ -24,9 +24,13 @@ class timer_entry {
            std::int32_t reason = static_cast<std::int32_t>(wake_reason::timed_out)) noexcept;
 
   /// Takes the timer back if it has not fired. On return nothing touches it any more.
-  void disarm() noexcept;
+  void disarm() noexcept {
+    if (seat_) disarm_armed();
+  }
 
  private:
+  void disarm_armed() noexcept;
+
   seat* seat_ = nullptr;  // null: not armed
   std::uint32_t node_ = 0, serial_ = 0;
 };

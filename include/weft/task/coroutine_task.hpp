@@ -36,6 +36,8 @@ class coroutine_state : public task_state {
   }
   /// The wait was over before the task parked.
   void go_on() noexcept { wait_ = nullptr; }
+  /// Suspended: parks, and then may be running elsewhere; false when it was notified first and must go on.
+  [[nodiscard]] bool park_suspended() noexcept { return commit_park_on(carrier()); }
 
   /// Suspended: runs again after everything that is ready on the seat already. On return it may be running elsewhere.
   void let_others_run() noexcept;

@@ -2,7 +2,7 @@
 
 #include <concepts>
 #include <coroutine>
-#include <optional>
+#include <exception>
 #include <type_traits>
 #include <utility>
 
@@ -88,96 +88,100 @@ template <class Op>
 template <operation Op>
 class waiting {
  public:
-  waiting(Op& op, task_state& self) noexcept : op_{op}, self_{self} {
-    if constexpr (lends_stack<Op>) self_.keep_stack(true);
+  explicit waiting(task_state& self) noexcept {
+    node_.task = &self;
+    if constexpr (lends_stack<Op>) self.keep_stack(true);
   }
   ~waiting() {
-    if constexpr (lends_stack<Op>) self_.keep_stack(false);
+    if constexpr (lends_stack<Op>) self().keep_stack(false);
   }
   waiting(const waiting&) = delete;
   waiting& operator=(const waiting&) = delete;
 
   /// Begins, or goes on after having been notified. True: complete, take() has the outcome. False: park and call again.
-  [[nodiscard]] bool step() {
+  /// `op` is the same each time.
+  [[nodiscard]] bool step(Op& op) {
     switch (phase_) {
-      case phase::starting: return start();
-      case phase::parked: return woken();
-      case phase::draining: return drained();
+      case phase::starting: return start(op);
+      case phase::parked: return woken(op);
+      case phase::draining: return drained(op);
     }
     return true;
   }
 
+  [[nodiscard]] task_state& self() const noexcept { return static_cast<task_state&>(*node_.task); }
+
   /// When the wait that step() began times out, for OS threads, which have no timers.
-  [[nodiscard]] time_point limit() const noexcept {
-    return may_be_left && phase_ == phase::parked ? deadline_of(op_, self_) : no_deadline;
+  [[nodiscard]] time_point limit(const Op& op) const noexcept {
+    return may_be_left && phase_ == phase::parked ? deadline_of(op, self()) : no_deadline;
   }
 
-  [[nodiscard]] typename Op::value_type take() { return failed_ ? op_.fail(failure_) : op_.take(); }
+  [[nodiscard]] typename Op::value_type take(Op& op) { return failed_ ? op.fail(failure_) : op.take(); }
 
  private:
   enum class phase : std::uint8_t { starting, parked, draining };
 
   static constexpr bool may_be_left = !uninterruptible<Op>;
 
-  bool start() {
-    auto how = may_be_left && self_.shields == 0 ? sched::cancellable::yes : sched::cancellable::no;
+  bool start(Op& op) {
+    auto& task = self();
+    auto how = may_be_left && task.shields == 0 ? sched::cancellable::yes : sched::cancellable::no;
     for (;;) {
-      if (!self_.begin_wait(how)) return fail(errc::cancelled);
-      node_.task = &self_;
-      node_.epoch = self_.epoch();
+      if (!task.begin_wait(how)) return fail(errc::cancelled);
+      node_.epoch = task.epoch();
       node_.claimed = false;
-      if (!op_.arm(node_)) break;
-      self_.end_wait_claimed();
-      if (!op_.finish()) continue;
+      if (!op.arm(node_)) break;
+      task.end_wait_claimed();
+      if (!op.finish()) continue;
       charge();
       return true;
     }
     // Every wait that got here goes through notify(), even one that is decided already: nothing is undone by hand.
     if constexpr (may_be_left) {
-      if (auto until = deadline_of(op_, self_); until != no_deadline && self_.kind() != task_kind::os_thread) {
-        timer_.arm(self_, node_.epoch, until);
+      if (auto until = deadline_of(op, task); until != no_deadline && task.kind() != task_kind::os_thread) {
+        timer_.arm(task, node_.epoch, until);
       }
     }
-    self_.set_waits_for(Op::kind);
-    if (self_.account && since_ == time_point{}) since_ = now();
+    task.set_waits_for(Op::kind);
+    if (task.account && since_ == time_point{}) since_ = now();
     phase_ = phase::parked;
     return false;
   }
 
-  bool woken() {
+  bool woken(Op& op) {
     if constexpr (may_be_left) timer_.disarm();
-    auto reason = self_.reason();
+    auto reason = self().reason();
     if (reason >= static_cast<std::int32_t>(sched::wake_reason::first_case)) {
-      op_.disarm(node_);
-      if (!op_.finish()) {
+      op.disarm(node_);
+      if (!op.finish()) {
         phase_ = phase::starting;
-        return start();
+        return start(op);
       }
       charge();
       return true;
     }
     failure_ = reason == static_cast<std::int32_t>(sched::wake_reason::cancelled) ? errc::cancelled : errc::timed_out;
     if constexpr (left_by_request<Op>) {
-      auto begun = self_.begin_wait(sched::cancellable::no);
+      auto begun = self().begin_wait(sched::cancellable::no);
       WEFT_ASSERT(begun);
       static_cast<void>(begun);
-      if (!op_.request_cancel(node_, self_.epoch())) {
+      if (!op.request_cancel(node_, self().epoch())) {
         phase_ = phase::draining;
         return false;
       }
-      static_cast<void>(self_.claim_own());  // or request_cancel() has
-      self_.end_wait_claimed();
-      return drained();
+      static_cast<void>(self().claim_own());  // or request_cancel() has
+      self().end_wait_claimed();
+      return drained(op);
     } else {
-      op_.disarm(node_);
+      op.disarm(node_);
       return fail(failure_);
     }
   }
 
-  bool drained() {
+  bool drained(Op& op) {
     if constexpr (left_by_request<Op>) {
-      static_cast<void>(op_.finish());
-      if (op_.interrupted()) return fail(failure_);
+      static_cast<void>(op.finish());
+      if (op.interrupted()) return fail(failure_);
     }
     charge();
     return true;
@@ -192,14 +196,14 @@ class waiting {
 
   void charge() noexcept {
     if (since_ == time_point{}) return;
-    if (self_.account) self_.account->add(Op::kind, now() - since_);
+    if (self().account) self().account->add(Op::kind, now() - since_);
     since_ = time_point{};
   }
 
-  Op& op_;
-  task_state& self_;
+  struct no_timer {};
+
   wait_node node_;
-  sched::timer_entry timer_;
+  [[no_unique_address]] std::conditional_t<may_be_left, sched::timer_entry, no_timer> timer_;
   time_point since_{};
   errc failure_{};
   bool failed_ = false;
@@ -227,70 +231,81 @@ template <class Op>
       return op.block(deadline_of(op, self));
     }
   }
-  waiting<Op> wait{op, self};
-  while (!wait.step()) self.park(wait.limit());
-  return wait.take();
+  waiting<Op> wait{self};
+  while (!wait.step(op)) self.park(wait.limit(op));
+  return wait.take(op);
 }
 
 template <operation Op>
-class operation_awaiter final : wait_step {
+class operation_awaiter final : wait_step, waiting<Op> {
+  using wait = waiting<Op>;  // a base, so that the two bytes below lie in its padding: there may be millions
+
  public:
-  explicit operation_awaiter(Op&& op) noexcept : op_{std::move(op)} {}
+  /// `op` lives in the coroutine's frame already, as part of the expression that awaits it.
+  explicit operation_awaiter(Op& op) noexcept : wait{current_task()}, op_{op} {}
 
   [[nodiscard]] bool await_ready() {
-    if (self_.kind() != task_kind::coroutine) {
-      // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits.
-      in_place_.emplace().run([this] { return await_on_stack(op_, self_); });
+    if (wait::self().kind() != task_kind::coroutine) {
+      // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits, in await_resume().
+      how_ = how::in_place;
       return true;
     }
-    gives_way_ = self_.must_give_way();
+    gives_way_ = wait::self().must_give_way();
     return !gives_way_ && is_done_early();
   }
 
   bool await_suspend(std::coroutine_handle<> here) {
-    auto& task = static_cast<coroutine_state&>(self_);
+    auto& task = static_cast<coroutine_state&>(wait::self());
     task.suspend(here, *this);
     if (gives_way_) [[unlikely]] {
       task.let_others_run();  // may be running elsewhere from here on: touch nothing
       return true;
     }
-    while (!wait_.step()) {
+    while (!wait::step(op_)) {
       // From a successful commit on the coroutine may run, and end, elsewhere: touch nothing.
-      if (task.commit_park_on_carrier()) return true;
+      if (task.park_suspended()) return true;
     }
     task.go_on();
     return false;
   }
 
   [[nodiscard]] typename Op::value_type await_resume() {
-    if (in_place_) return in_place_->take();
-    return done_early_ ? op_.take() : wait_.take();
+    switch (how_) {
+      case how::in_place: return await_on_stack(op_, wait::self());
+      case how::early: return op_.take();
+      case how::waits: break;
+    }
+    if (error_) [[unlikely]]
+      std::rethrow_exception(error_);
+    return wait::take(op_);
   }
 
  private:
+  enum class how : std::uint8_t { waits, early, in_place };
+
   [[nodiscard]] bool is_done_early() {
     // Where it must stop, step() says so.
-    if (uninterruptible<Op> || !self_.must_stop()) done_early_ = op_.try_complete();
-    return done_early_;
+    if (!uninterruptible<Op> && wait::self().must_stop()) return false;
+    if (!op_.try_complete()) return false;
+    how_ = how::early;
+    return true;
   }
 
   // By the scheduler, so that what an operation throws is kept for the coroutine.
   bool woken() override {
     try {
       if (std::exchange(gives_way_, false) && is_done_early()) return true;
-      return wait_.step();
+      return wait::step(op_);
     } catch (...) {
-      in_place_.emplace().set_error(std::current_exception());
+      error_ = std::current_exception();
       return true;
     }
   }
 
-  task_state& self_ = current_task();
-  Op op_;
-  waiting<Op> wait_{op_, self_};
-  std::optional<outcome<typename Op::value_type>> in_place_;
-  bool done_early_ = false;
+  how how_ = how::waits;
   bool gives_way_ = false;
+  Op& op_;
+  std::exception_ptr error_;
 };
 
 }  // namespace detail
@@ -322,12 +337,13 @@ void wait_to_the_end(Op op) {
 
 }  // namespace detail
 
-/// Carries out `op` in a coroutine, which is suspended meanwhile.
+/// Carries out `op` in a coroutine, which is suspended meanwhile. Lifetime: what it returns is awaited in the same
+/// expression.
 template <operation Op>
 [[nodiscard]] auto operator co_await(Op&& op)
   requires(!std::is_lvalue_reference_v<Op>)
 {
-  return detail::operation_awaiter<Op>{std::move(op)};
+  return detail::operation_awaiter<Op>{op};
 }
 
 namespace detail {

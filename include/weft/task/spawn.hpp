@@ -66,14 +66,14 @@ class coroutine_running final : public coroutine_state {
   template <class G>
   coroutine_running(sched::scheduler* home, std::source_location site, G&& f)
       : coroutine_state{home, site}, source_{std::forward<G>(f)}, coroutine_{make(source_)} {
-    auto handle = coroutine_.handle();
+    auto handle = coroutine().handle();
     handle.promise().root = this;
     suspend(handle);
   }
 
-  [[nodiscard]] outcome<T>& result() noexcept { return coroutine_.handle().promise().result; }
+  [[nodiscard]] outcome<T>& result() noexcept { return coroutine().handle().promise().result; }
   [[nodiscard]] const std::exception_ptr& thrown() const noexcept override {
-    return coroutine_.handle().promise().result.error();
+    return coroutine().handle().promise().result.error();
   }
 
   [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
@@ -87,17 +87,27 @@ class coroutine_running final : public coroutine_state {
   }
 
  private:
-  static task<T> make(F& source) {
-    if constexpr (std::is_same_v<F, task<T>>) {
-      return std::move(source);
+  static constexpr bool is_coroutine = std::is_same_v<F, task<T>>;
+  struct none {};
+
+  static auto make(F& source) {
+    if constexpr (is_coroutine) {
+      return none{};
     } else {
       return std::invoke(source);
+    }
+  }
+  [[nodiscard]] const task<T>& coroutine() const noexcept {
+    if constexpr (is_coroutine) {
+      return source_;
+    } else {
+      return coroutine_;
     }
   }
   void destroy() noexcept override { delete this; }
 
   F source_;
-  task<T> coroutine_;
+  [[no_unique_address]] std::conditional_t<is_coroutine, none, task<T>> coroutine_;
 };
 
 /// A task that is about to run, and where its outcome will be.

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <source_location>
@@ -22,10 +24,10 @@ namespace detail {
 /// How many operations a task carries out without parking before it lets others run first. Without that, a task whose
 /// peer is always faster, or whose channel is never empty, keeps its seat to itself. A turn of channel operations takes
 /// 2 us, of receives from a socket some 100 us; what a yield costs is 1 % of the first and nothing of the second.
-inline constexpr std::uint32_t operations_a_turn = 128;
+inline constexpr std::uint8_t operations_a_turn = 128;
 /// As how many operations a spawn counts. A loop that spawns lets what it spawned run while it is in the caches, and
 /// its stacks are used again, instead of making all tasks first.
-inline constexpr std::uint32_t operations_a_spawn = 8;
+inline constexpr std::uint8_t operations_a_spawn = 8;
 
 enum class task_kind : std::uint8_t { virtual_thread, coroutine, os_thread };
 
@@ -55,9 +57,13 @@ class task_state : public sched::runnable, public base::list_hook {
 
   [[nodiscard]] task_kind kind() const noexcept { return kind_; }
   [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
-  [[nodiscard]] std::string_view name() const noexcept { return name_; }
-  [[nodiscard]] identity who() const noexcept override { return {.name = name_, .spawned_at = site_}; }
-  void set_name(std::string_view name) noexcept { name_ = name; }
+  [[nodiscard]] std::string_view name() const noexcept { return {name_, name_bytes_}; }
+  [[nodiscard]] identity who() const noexcept override { return {.name = name(), .spawned_at = site_}; }
+  /// Before it is scheduled. Keeps the first 65,535 bytes.
+  void set_name(std::string_view name) noexcept {
+    name_ = name.data();
+    name_bytes_ = static_cast<std::uint16_t>(std::min<std::size_t>(name.size(), UINT16_MAX));
+  }
 
   /// The runtime that runs the task; null for an OS thread.
   [[nodiscard]] runtime* home_runtime() const noexcept;
@@ -71,7 +77,7 @@ class task_state : public sched::runnable, public base::list_hook {
   /// The same for a spawn, which has happened already.
   [[nodiscard]] bool must_give_way_after_spawn() noexcept {
     if (operations_left_ <= operations_a_spawn) return true;
-    operations_left_ -= operations_a_spawn;
+    operations_left_ = static_cast<std::uint8_t>(operations_left_ - operations_a_spawn);
     return false;
   }
   /// The scheduler resumed the task: others have run.
@@ -126,18 +132,18 @@ class task_state : public sched::runnable, public base::list_hook {
 
   accounting* account = nullptr;
   time_point deadline = no_deadline;
-  std::uint32_t shields = 0;
-  /// For OS threads, which have no timer wheel: the nearest point in time that the present wait has as a case of its
-  /// own.
-  struct {
-    time_point due = no_deadline;
-    std::int32_t reason = 0;
-  } own_timer;
 
   /// Whom to tell of the end. False when the task has ended already. Any thread.
   [[nodiscard]] bool observe_end(end_observer& observer) noexcept;
+  /// The same before the task is scheduled.
+  void set_observer(end_observer& observer) noexcept { observer_ = &observer; }
 
  protected:
+  /// The scheduler resumed the task on this carrier.
+  void set_carrier(sched::carrier& by) noexcept { on_ = &by; }
+  /// The running task, of a scheduler: its carrier.
+  [[nodiscard]] sched::carrier& carrier() const noexcept { return *on_; }
+
   /// The task's last act but one, on the carrier: tells everybody who waits. Then it releases its own reference.
   void announce_end() noexcept;
 
@@ -149,17 +155,24 @@ class task_state : public sched::runnable, public base::list_hook {
 
  private:
   virtual void destroy() noexcept = 0;
-  std::source_location site_;
-  std::string_view name_;
-  base::spin_lock end_lock_;  // guards end_waiters_ and observer_, and ended_ against them
-  end_observer* observer_ = nullptr;
-  base::intrusive_list<sched::wait_node> end_waiters_;
+
+  // In an order without gaps: there may be millions.
   std::atomic<std::uint32_t> references_{1};
+  base::spin_lock end_lock_;  // guards end_waiters_ and observer_, and ended_ against them
   std::atomic<bool> ended_{false};
   std::atomic<bool> keeps_stack_{false};
+  std::uint8_t operations_left_ = operations_a_turn;
+  sched::carrier* on_ = nullptr;  // where it runs; valid until it leaves
+  end_observer* observer_ = nullptr;
+  base::intrusive_list<sched::wait_node> end_waiters_;
+  std::source_location site_;
+  const char* name_ = nullptr;
+  std::uint16_t name_bytes_ = 0;
   task_kind kind_;
   std::atomic<wait_kind> waits_for_{};
-  std::uint32_t operations_left_ = operations_a_turn;
+
+ public:
+  std::uint32_t shields = 0;
 };
 
 /// Between two batches of a long call that does not wait: a virtual thread lets others run.

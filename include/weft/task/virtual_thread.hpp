@@ -60,9 +60,7 @@ class virtual_thread : public task_state {
   }
 
   stack::context context_;
-  // Where the task runs; set by who switches to it, valid until it leaves.
-  sched::carrier* on_ = nullptr;
-  carrier_flow* flow_ = nullptr;
+  carrier_flow* flow_ = nullptr;           // set by who switches to it, valid until it leaves
   virtual_thread* before_ = nullptr;  // who left in favour of this one, and is to be settled
   stack::slot& slot_;
   leaving why_ = leaving::parking;
