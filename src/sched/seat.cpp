@@ -376,8 +376,6 @@ void timer_entry::arm(runnable& task, std::uint64_t epoch, time_point deadline, 
   serial_ = armed.serial;
 }
 
-void timer_entry::disarm_armed() noexcept {
-  std::exchange(seat_, nullptr)->disarm({node_, serial_});
-}
+void timer_entry::disarm_armed() noexcept { std::exchange(seat_, nullptr)->disarm({node_, serial_}); }
 
 }  // namespace weft::sched

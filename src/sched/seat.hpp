@@ -97,10 +97,10 @@ class seat {
   // Where tasks are so short that the driver's system call would cost more than they do, it is left out of some looks.
   static constexpr unsigned most_looks_unpolled = 16;
   static constexpr std::chrono::nanoseconds shortest_poll = std::chrono::microseconds{20};
-  static constexpr unsigned longest_streak = 16;    // tasks run from next_, or spawned_, in a row while others wait
-  static constexpr std::size_t batch = 64;          // tasks moved at once from elsewhere
-  static constexpr std::size_t timer_batch = 32;    // timers fired at a look
-  static constexpr std::size_t spawned_batch = 8;   // the same of those that have not run yet
+  static constexpr unsigned longest_streak = 16;   // tasks run from next_, or spawned_, in a row while others wait
+  static constexpr std::size_t batch = 64;         // tasks moved at once from elsewhere
+  static constexpr std::size_t timer_batch = 32;   // timers fired at a look
+  static constexpr std::size_t spawned_batch = 8;  // the same of those that have not run yet
 
   // When another seat's tasks are taken; see is_worth_stealing_from() and await_work().
   static constexpr std::chrono::nanoseconds shortest_look = std::chrono::microseconds{1};

@@ -60,7 +60,7 @@ class virtual_thread : public task_state {
   }
 
   stack::context context_;
-  carrier_flow* flow_ = nullptr;           // set by who switches to it, valid until it leaves
+  carrier_flow* flow_ = nullptr;      // set by who switches to it, valid until it leaves
   virtual_thread* before_ = nullptr;  // who left in favour of this one, and is to be settled
   stack::slot& slot_;
   leaving why_ = leaving::parking;
