@@ -20,6 +20,7 @@ void hibernator::start() {
   if (virtual_clock::active()) return;
   home_.ring_when_busy(&bell_);
   thread_ = std::thread{[this] { work(); }};
+  if (after_ != no_hibernation) pressure_.start([this] { relieve(); });
 }
 
 void hibernator::stop() noexcept {
@@ -29,7 +30,21 @@ void hibernator::stop() noexcept {
   }
   changed_.notify_all();
   bell_.ring();
+  pressure_.stop();
   if (thread_.joinable()) thread_.join();
+}
+
+// Two looks, for the same reason as ever: what is in the midst of a short wait is better left where it is.
+void hibernator::relieve() {
+  constexpr auto short_wait = std::chrono::milliseconds{100};
+  look(stack::patience::second_look);
+  {
+    std::unique_lock lock{mutex_};
+    if (changed_.wait_for(lock, short_wait, [this] { return stopping_; })) return;
+  }
+  look(stack::patience::second_look);
+  // relaxed: a number
+  relieved_.fetch_add(1, std::memory_order_relaxed);
 }
 
 std::size_t hibernator::put_away_all() { return look(stack::patience::none).put_away; }
@@ -114,6 +129,8 @@ hibernation_statistics hibernator::statistics() const noexcept {
   now.looks = looks_.load(std::memory_order_relaxed);
   now.put_away = put_away_.load(std::memory_order_relaxed);
   now.brought_back = stack::brought_back();
+  now.relieved = relieved_.load(std::memory_order_relaxed);  // relaxed: a number
+  now.watches_memory_pressure = pressure_.is_watching();
   now.asleep = asleep_.load(std::memory_order_relaxed);
   return now;
 }

@@ -10,6 +10,8 @@
 #include <weft/stack/hibernation.hpp>
 #include <weft/task/hibernation.hpp>
 
+#include "task/memory_pressure.hpp"
+
 namespace weft {
 class runtime;
 }
@@ -38,6 +40,9 @@ class hibernator {
   /// Puts away all that is parked now. Returns how many stacks.
   std::size_t put_away_all();
 
+  /// Memory is short: puts away what stays parked for a tenth of a second from now, and empties what nobody uses.
+  void relieve();
+
   /// For the pools.
   [[nodiscard]] base::bell& bell() noexcept { return bell_; }
 
@@ -55,7 +60,7 @@ class hibernator {
   runtime& home_;
   const duration after_;
   base::bell bell_;
-  std::atomic<std::uint64_t> looks_{0}, put_away_{0};
+  std::atomic<std::uint64_t> looks_{0}, put_away_{0}, relieved_{0};
   std::atomic<bool> lost_faults_{false}, asleep_{false};
 
   std::mutex looking_;  // one look at a time
@@ -64,6 +69,7 @@ class hibernator {
   std::condition_variable changed_;
   bool stopping_ = false;
   std::thread thread_;
+  memory_pressure pressure_;
 };
 
 }  // namespace weft::detail

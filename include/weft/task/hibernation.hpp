@@ -17,7 +17,10 @@ struct hibernation_statistics {
   std::uint64_t looks = 0;         ///< times that the runtime's thread looked through the stacks
   std::uint64_t put_away = 0;      ///< stacks put away, each time counted
   std::uint64_t brought_back = 0;  ///< stacks brought back, in the whole process
+  std::uint64_t relieved = 0;      ///< times that memory was short, and what stayed parked for 0.1 s was put away
   bool asleep = false;             ///< the thread has nothing to do until something runs
+  /// The kernel tells when memory is short: Linux with PSI, of the control group or of the machine.
+  bool watches_memory_pressure = false;
 };
 
 }  // namespace weft

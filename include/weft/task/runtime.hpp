@@ -37,8 +37,8 @@ struct runtime_options {
   /// What happens to a task that does not park.
   sched::watch_options watch = {};
   /// A virtual thread that stays parked for as long, or up to twice as long, keeps only what its stack holds; whoever
-  /// touches the stack brings it back. `no_hibernation`: never. Off, too, where the system cannot (see
-  /// runtime::hibernation()) and under a virtual clock.
+  /// touches the stack brings it back. When memory is short, as Linux says, a tenth of a second is enough.
+  /// `no_hibernation`: never. Off, too, where the system cannot (see runtime::hibernation()) and under a virtual clock.
   ///
   /// Putting a stack away and bringing it back takes some 10 to 30 us of a core in all: what parks for less than the
   /// default at a time never pays, and 10,000 tasks that each wake just after they were put away take 1 to 3 % of one.
