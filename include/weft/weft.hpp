@@ -48,6 +48,8 @@
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
+#include <weft/task/async_frame.hpp>
+#include <weft/task/deadlock.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/race.hpp>
@@ -59,8 +61,12 @@
 #include <weft/task/spawn.hpp>
 #include <weft/task/stop_token.hpp>
 #include <weft/task/task.hpp>
+#include <weft/task/task_extras.hpp>
+#include <weft/task/task_local.hpp>
+#include <weft/task/task_snapshot.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/virtual_thread.hpp>
+#include <weft/task/wait_description.hpp>
 #include <weft/task/when_all.hpp>
 #include <weft/task/when_any.hpp>
 #include <weft/task/with_deadline.hpp>

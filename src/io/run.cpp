@@ -61,10 +61,13 @@ int detail::run(const run_options& options, std::function<int()> main) {
                          .watch = options.watch,
                          .hibernate_after = options.hibernate_after,
                          .shutdown_report_after = options.shutdown_report_after,
-                         .report = report};
+                         .report = report,
+                         .tracking = options.tracking};
   if (options.stack_bytes != 0) chosen.stack_bytes = options.stack_bytes;
   runtime home{std::move(chosen)};
-  return run_in(home, {.name = "main"}, std::move(main));
+  const int code = run_in(home, {.name = "main"}, std::move(main));
+  home.report_leaks();
+  return code;
 }
 
 }  // namespace weft

@@ -191,8 +191,10 @@ void scheduler::become_idle(seat& self) noexcept {
     idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as above
   }
   if (watch_) watch_->seat_is_busy();
-  // acquire: the bell; pairs with ring_when_busy()
-  if (auto* bell = busy_bell_.load(std::memory_order_acquire)) bell->ring();
+  // acquire: the bells; pairs with ring_when_busy()
+  for (auto& each : busy_bells_) {
+    if (auto* bell = each.load(std::memory_order_acquire)) bell->ring();
+  }
 }
 
 bool scheduler::cores_are_taken() const noexcept { return watch_ && watch_->cores_are_taken(); }
@@ -207,6 +209,11 @@ std::vector<stall_site> scheduler::stalls() const { return watch_ ? watch_->site
 bool scheduler::all_idle() const noexcept {
   // seq_cst: the last seat to count itself idle must see the others'
   return all_seats_idle() && external_work_.load(std::memory_order_seq_cst) == 0;
+}
+
+bool scheduler::nothing_is_due() noexcept {
+  return all_idle() && visible_work() == 0 &&
+         std::ranges::all_of(seats_, [](auto& each) { return each->next_timer() == no_deadline; });
 }
 
 void scheduler::advance_virtual_clock() noexcept {

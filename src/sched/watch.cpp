@@ -258,9 +258,11 @@ std::string describe(const stall& event) {
   return sentence;
 }
 
-std::string describe_trace(const stall& event) {
+std::string describe_trace(const stall& event) { return describe_trace(std::span{event.trace}); }
+
+std::string describe_trace(std::span<const void* const> trace) {
   std::string lines;
-  for (const auto* each : event.trace) lines += "  " + address(each) + ' ' + name_of_place(each) + '\n';
+  for (const auto* each : trace) lines += "  " + address(each) + ' ' + name_of_place(each) + '\n';
   return lines;
 }
 

@@ -28,6 +28,7 @@ bool mutex::lock_or_queue(wait_node& node) noexcept {
   }
   // Nobody waits: those who do keep the state contended.
   auto is_ours = node.claim();
+  if (is_ours) note_holder(*node.task);
   // release: when the wait was cancelled meanwhile, the next holder sees through us what unlock() published
   state_.store(is_ours ? held : free, std::memory_order_release);
   return is_ours;
@@ -40,6 +41,13 @@ void mutex::disarm(wait_node& node) noexcept {
   // The state stays contended; the holder's hand_over() finds nobody and frees it.
 }
 
+void mutex::describe(detail::wait_description& into) const {
+  // relaxed, both: whoever acts on it looks again
+  const auto* holder = holder_.load(std::memory_order_relaxed);
+  if (!holder || state_.load(std::memory_order_relaxed) == free) return into.add(wait_kind::lock, "mutex", this);
+  into.add_known(wait_kind::lock, "mutex", this, {holder});
+}
+
 void mutex::hand_over() noexcept {
   wait_node* next = nullptr;
   {
@@ -49,6 +57,7 @@ void mutex::hand_over() noexcept {
       state_.store(free, std::memory_order_release);  // release: as in unlock
       return;
     }
+    note_holder(*next->task);
     // relaxed: the next holder is published to by notify()
     if (waiters_.empty()) state_.store(held, std::memory_order_relaxed);
   }

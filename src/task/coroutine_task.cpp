@@ -16,7 +16,7 @@ void coroutine_state::resume(sched::carrier& by) noexcept {
     if (commit_park_on(by)) return;
   }
   wait_ = nullptr;
-  resume_at_.resume();  // it may have ended: touch nothing
+  resume_at_.handle().resume();  // it may have ended: touch nothing
 }
 
 void coroutine_state::let_others_run() noexcept {

@@ -18,7 +18,7 @@ hibernator::hibernator(runtime& home, duration after) : home_{home}, after_{afte
 void hibernator::start() {
   // Time that a program makes up says nothing about how long memory lies idle.
   if (virtual_clock::active()) return;
-  home_.ring_when_busy(&bell_);
+  home_.ring_when_busy(sched::busy_bell::hibernation, &bell_);
   thread_ = std::thread{[this] { work(); }};
   if (after_ != no_hibernation) pressure_.start([this] { relieve(); });
 }

@@ -1,6 +1,7 @@
 #include <weft/task/runtime.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -11,8 +12,11 @@
 #include <weft/base/check.hpp>
 #include <weft/task/spawn.hpp>
 
+#include "task/deadlock_detector.hpp"
 #include "task/hibernator.hpp"
 #include "task/overflow_report.hpp"
+#include "task/take_snapshot.hpp"
+#include "task/task_registry.hpp"
 
 namespace weft {
 
@@ -33,10 +37,27 @@ namespace {
   return wanted;
 }
 
+[[nodiscard]] bool is_to_track(const tracking_options& wanted) noexcept {
+#ifdef NDEBUG
+  constexpr bool by_default = false;
+#else
+  constexpr bool by_default = true;
+#endif
+  if (wanted.leaks == leak_report::yes) return true;
+  return wanted.tasks == tracking::on || (wanted.tasks == tracking::automatic && by_default);
+}
+
 [[nodiscard]] std::string describe(const detail::task_state& task) {
   std::string text = "task ";
   if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
   return text + "spawned at " + task.site().file_name() + ':' + std::to_string(task.site().line());
+}
+
+/// For checks that fail.
+void report_caller() {
+  const auto* running = sched::current_runnable();
+  if (!running) return;
+  std::fprintf(stderr, "  by the %s\n", describe(static_cast<const detail::task_state&>(*running)).c_str());
 }
 
 [[nodiscard]] std::string what(const std::exception_ptr& error) {
@@ -60,27 +81,46 @@ runtime::runtime(checked_tag, runtime_options options)
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, detail::worker_priority::normal, "weft-blocking"},
       compute_{options.compute_carriers, detail::worker_priority::below_seats, "weft-compute"},
+      tracks_tasks_{is_to_track(options.tracking)},
+      leaks_{options.tracking.leaks},
       shutdown_report_after_{options.shutdown_report_after},
       report_{std::move(options.report)} {
   detail::report_overflows();
+  detail::set_caller_report(&report_caller);
+  if (tracks_tasks_) {
+    detail::begin_tracking();
+    detector_ = std::make_unique<detail::deadlock_detector>(*this, std::move(options.tracking), report_);
+    detector_->start();
+  }
   hibernator_ = std::make_unique<detail::hibernator>(*this, options.hibernate_after);
   default_stacks_.ring_when_brought_back(&hibernator_->bell());
   hibernator_->start();
 }
 
 // Before the members go: a carrier may still be giving a stack back.
-runtime::~runtime() { shut_down(); }
+runtime::~runtime() {
+  shut_down();
+  if (tracks_tasks_) detail::end_tracking();
+}
 
 void runtime::shut_down() noexcept {
   {
+    std::vector<std::stop_source> stops;
     std::unique_lock lock{adopted_mutex_};
     shutting_down_ = true;
-    for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) task->request_cancel();
+    for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) {
+      task->request_cancel();
+      if (auto stop = task->stop_source()) stops.push_back(std::move(*stop));
+    }
+    lock.unlock();
+    for (auto& stop : stops) stop.request_stop();  // without the lock: it calls others' code
+    lock.lock();
     auto none_is_left = [this] { return adopted_.empty(); };
     auto patience = real_deadline(deadline_after(shutdown_report_after_));
     if (patience != no_deadline && !adopted_changed_.wait_until(lock, patience, none_is_left)) report_what_is_left();
     adopted_changed_.wait(lock, none_is_left);
   }
+  if (detector_) detector_->stop();
   hibernator_->stop();
   stop();
 }
@@ -89,6 +129,14 @@ void runtime::shut_down() noexcept {
 void runtime::report_what_is_left() noexcept {
   constexpr std::size_t most_named = 32;
   std::size_t count = 0;
+  if (tracks_tasks_) {
+    // All of them, and what those that were detached have spawned.
+    for (const auto& each : tasks()) {
+      if (each.kind != "OS thread" && ++count <= most_named) report_("the runtime cannot end: " + weft::describe(each));
+    }
+    if (count > most_named) report_("the runtime cannot end: " + std::to_string(count - most_named) + " more tasks");
+    return;
+  }
   for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) {
     if (++count > most_named) continue;
     report_("the runtime cannot end: it cancelled the " + describe(*task) + ", which " +
@@ -156,7 +204,7 @@ void runtime::adopt(detail::task_state& task) noexcept {
       cancel_it = shutting_down_;
     }
   }
-  if (cancel_it) task.request_cancel();
+  if (cancel_it) task.cancel();
 }
 
 void runtime::on_end(detail::task_state& task, const std::exception_ptr& error) noexcept {

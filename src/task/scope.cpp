@@ -1,4 +1,6 @@
 #include <mutex>
+#include <stop_token>
+#include <vector>
 
 #include <weft/task/scope.hpp>
 
@@ -21,7 +23,7 @@ void scope::adopt(detail::task_state& child) {
     cancel_it = cancelled_;
   }
   child.set_observer(*this);
-  if (cancel_it) child.request_cancel();
+  if (cancel_it) child.cancel();
   child.home()->schedule_spawned(child);  // it may end, and the scope with it: touch nothing
   detail::count_spawn();
 }
@@ -50,10 +52,17 @@ void scope::wait_for_all() noexcept {
 }
 
 void scope::cancel() noexcept {
-  std::lock_guard guard{lock_};
-  cancelled_ = true;
-  // Under the lock: a child that ends takes itself out under it, so those in the list live.
-  for (auto* child = children_.front(); child; child = children_.next(*child)) child->request_cancel();
+  std::vector<std::stop_source> stops;  // requested after the lock was let go: they call others' code
+  {
+    std::lock_guard guard{lock_};
+    cancelled_ = true;
+    // Under the lock: a child that ends takes itself out under it, so those in the list live.
+    for (auto* child = children_.front(); child; child = children_.next(*child)) {
+      child->request_cancel();
+      if (auto stop = child->stop_source()) stops.push_back(std::move(*stop));
+    }
+  }
+  for (auto& stop : stops) stop.request_stop();
 }
 
 std::size_t scope::size() const noexcept {
@@ -96,6 +105,15 @@ bool scope::join_operation::arm(wait_node& node) noexcept {
 void scope::join_operation::disarm(wait_node& node) noexcept {
   std::lock_guard guard{target_->lock_};
   if (node.is_linked()) base::intrusive_list<wait_node>::remove(node);
+}
+
+void scope::join_operation::describe(detail::wait_description& into) const {
+  std::vector<const detail::task_state*> children;
+  {
+    std::lock_guard guard{target_->lock_};
+    target_->children_.for_each([&](const detail::task_state& child) { children.push_back(&child); });
+  }
+  into.add_known(kind, "scope", target_, std::move(children));
 }
 
 }  // namespace weft

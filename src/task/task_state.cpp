@@ -174,7 +174,7 @@ bool yield_awaiter::await_ready() const noexcept {
   return true;
 }
 
-void yield_awaiter::await_suspend(std::coroutine_handle<> here) const noexcept {
+void yield_awaiter::let_others_run(coroutine_link here) noexcept {
   auto& self = static_cast<coroutine_state&>(current_task());
   self.suspend(here);
   self.let_others_run();  // may be running elsewhere from here on: touch nothing

@@ -41,6 +41,12 @@ void virtual_thread::enter(void* self) {
   stack::context::exit_to(thread.context_, thread.successor());
 }
 
+std::size_t virtual_thread::backtrace(void** addresses, std::size_t capacity) const noexcept {
+  // From this stack: if that one was put away, the fault that brings it back wants another to run on.
+  if (const auto* lowest = lowest_live()) static_cast<void>(*static_cast<const volatile std::byte*>(lowest));
+  return context_.backtrace(addresses, capacity);
+}
+
 void virtual_thread::note_stack_use() noexcept { home_runtime()->note_stack_use(site(), slot_.end_measuring()); }
 
 // On the carrier's loop.

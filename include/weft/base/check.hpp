@@ -5,15 +5,18 @@
 
 namespace weft::detail {
 
-/// Writes what was misused, where, and what to do about it to standard error, then aborts.
+/// Writes to standard error who is calling: the task, and where it was spawned. Set by the layer that knows tasks.
+using caller_report = void (*)();
+void set_caller_report(caller_report report) noexcept;
+
+/// Writes what was misused, where, and what to do about it to standard error, and by whom, then aborts.
 [[noreturn]] void check_failed(std::string_view condition, std::string_view advice, std::source_location where);
 
 }  // namespace weft::detail
 
 /// Ends the program when a caller misuses weft. Always on. `advice` says what to do instead.
-#define WEFT_CHECK(condition, advice)                                                            \
-  ((condition) ? void()                                                                          \
-               : ::weft::detail::check_failed(#condition, advice, std::source_location::current()))
+#define WEFT_CHECK(condition, advice) \
+  ((condition) ? void() : ::weft::detail::check_failed(#condition, advice, std::source_location::current()))
 
 /// An invariant of weft's own; checked in debug builds.
 #ifdef NDEBUG

@@ -11,6 +11,7 @@
 #include <weft/base/clock.hpp>
 #include <weft/base/report.hpp>
 #include <weft/sched/watch.hpp>
+#include <weft/task/deadlock.hpp>
 #include <weft/task/runtime.hpp>
 
 namespace weft {
@@ -39,6 +40,9 @@ struct run_options {
   /// How long run() waits at its end for the detached tasks that it cancelled before it reports those that are left,
   /// once, and goes on waiting. 0: reports at once; duration::max(): never.
   duration shutdown_report_after = std::chrono::seconds{5};
+  /// Whether, and how, the tasks are kept track of: for dumps, deadlocks while they happen, tasks that are left
+  /// waiting.
+  tracking_options tracking = {};
   /// Told, in one line, what did not go as asked for: a kernel that refuses io_uring, a coroutine that blocks its seat,
   /// a task that does not end. Empty: standard error.
   report_function report = {};

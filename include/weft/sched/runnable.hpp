@@ -14,7 +14,7 @@ class scheduler;
 enum class departure : std::uint8_t;
 
 /// Why a wait ended, when it was not one of its own cases (those count from 0).
-enum class wake_reason : std::int32_t { timed_out = -2, cancelled = -1, first_case = 0 };
+enum class wake_reason : std::int32_t { deadlocked = -3, timed_out = -2, cancelled = -1, first_case = 0 };
 
 /// Whether a request to cancel ends a wait.
 enum class cancellable : bool { no, yes };
@@ -173,6 +173,14 @@ class runnable {
                      static_cast<std::int32_t>(wake_reason::cancelled));
   }
 
+  /// Any thread that keeps the task alive: ends its present wait for `why`, unless that is shielded.
+  void end_wait(wake_reason why) noexcept {
+    // acquire: the wait that the caller knows of has begun
+    auto seen = word_.load(std::memory_order_acquire);
+    if (seen & (claimed_bit | shielded_bit)) return;
+    claim_and_notify(static_cast<std::uint32_t>(seen >> epoch_shift), static_cast<std::int32_t>(why));
+  }
+
   /// Any thread: a cancel was requested.
   [[nodiscard]] bool cancel_was_requested() const noexcept {
     // acquire: sees what was done before the request; pairs with request_cancel
@@ -250,7 +258,7 @@ class runnable {
   // task: a claimer holds the object's lock, or has looked an instant ago, so that it cannot meet the same one twice.
   static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8;
   static constexpr int reason_shift = 8, epoch_shift = 32;
-  static constexpr std::int32_t reason_offset = 2;  // the least reason is -2, and is stored as 0
+  static constexpr std::int32_t reason_offset = 3;  // the least reason is -3, and is stored as 0
   static constexpr std::uint64_t next_epoch = std::uint64_t{1} << epoch_shift, epoch_mask = ~(next_epoch - 1);
   static constexpr std::uint64_t reason_mask = (next_epoch - 1) & ~std::uint64_t{0xff};
 

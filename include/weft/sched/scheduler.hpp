@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +33,9 @@ struct scheduler_options {
   /// Off under a virtual clock, whatever this says.
   watch_options watch = {};
 };
+
+/// Who is told when a seat that waited has something to run.
+enum class busy_bell : std::uint8_t { hibernation, deadlocks };
 
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
@@ -99,10 +103,14 @@ class scheduler {
   /// Whether every seat waits with nothing to run. May be old at once.
   [[nodiscard]] bool all_seats_idle() const noexcept;
 
+  /// Whether every seat waits with nothing to run, no timer is armed, and no work goes on outside that will wake a
+  /// task. May be old at once.
+  [[nodiscard]] bool nothing_is_due() noexcept;
+
   /// Rung whenever a seat that waited has something to run; null for none. The bell outlives the carriers.
-  void ring_when_busy(base::bell* bell) noexcept {
+  void ring_when_busy(busy_bell which, base::bell* bell) noexcept {
     // release: publishes the bell; pairs with become_idle()
-    busy_bell_.store(bell, std::memory_order_release);
+    busy_bells_[static_cast<std::size_t>(which)].store(bell, std::memory_order_release);
   }
 
   /// The scheduler of the calling carrier; null on a plain OS thread.
@@ -140,7 +148,7 @@ class scheduler {
   std::atomic<std::size_t> external_work_{0};
   std::atomic<std::size_t> pushing_arrivals_{0};  // how many are in push_arrival()
   std::atomic<bool> stopping_{false};
-  std::atomic<base::bell*> busy_bell_{nullptr};
+  std::array<std::atomic<base::bell*>, 2> busy_bells_{};  // indexed by busy_bell
 };
 
 /// The task that the calling carrier runs; null when it runs none or is a plain OS thread. Never inlined, so that no

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,7 @@ struct stall {
 
 /// Where the task was, a line each for the function and those that called it, with what the program's dynamic symbols
 /// say (link with -rdynamic for its own); elsewhere the file and the offset in it, for addr2line. Takes its time.
+[[nodiscard]] std::string describe_trace(std::span<const void* const> trace);
 [[nodiscard]] std::string describe_trace(const stall& event);
 
 /// What the tasks of one spawn site did to their seats.

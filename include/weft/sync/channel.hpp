@@ -237,6 +237,7 @@ class channel<T>::send_operation : base::list_hook {
     if (sent_) return {};
     return fail(errc::closed);
   }
+  void describe(detail::wait_description& into) const { into.add(kind, "channel", to_); }
   value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
 
  private:
@@ -324,6 +325,7 @@ class channel<T>::recv_operation : base::list_hook {
     return received;
   }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(detail::wait_description& into) const { into.add(kind, "channel", from_); }
 
  private:
   friend class channel;

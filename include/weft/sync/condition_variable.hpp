@@ -72,6 +72,7 @@ class condition_wait : base::list_hook {
   bool finish() const noexcept { return true; }
   value_type take() const noexcept { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(wait_description& into) const { into.add(kind, "condition_variable", condition_); }
 
   /// Gets the mutex back after the wait was cancelled.
   bool request_cancel(wait_node& node, std::uint64_t epoch) noexcept;

@@ -65,6 +65,7 @@ class event_wait {
   bool finish() const noexcept { return true; }
   value_type take() const noexcept { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(wait_description& into) const { into.add(kind, "event", target_); }
 
  private:
   event* target_;

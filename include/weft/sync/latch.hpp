@@ -67,6 +67,7 @@ class latch_wait {
   bool finish() const noexcept { return true; }
   value_type take() const noexcept { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(wait_description& into) const { into.add(kind, "latch", target_); }
 
  private:
   latch* target_;

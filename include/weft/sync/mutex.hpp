@@ -35,7 +35,12 @@ class mutex {
   [[nodiscard]] bool try_lock() noexcept {
     auto expected = free;
     // acquire: sees what the last holder did; pairs with unlock. relaxed on failure: nothing was taken.
-    return state_.compare_exchange_strong(expected, held, std::memory_order_acquire, std::memory_order_relaxed);
+    if (!state_.compare_exchange_strong(expected, held, std::memory_order_acquire, std::memory_order_relaxed)) {
+      return false;
+    }
+    if (detail::waits_are_tracked()) [[unlikely]]
+      note_holder(detail::current_task());
+    return true;
   }
 
   /// Lets the longest waiter in. By whoever locked. Does not wait.
@@ -65,6 +70,13 @@ class mutex {
   //   contended --hand_over--> contended, held or free: the first waiter has it, or there was none
   static constexpr std::uint32_t free = 0, held = 1, contended = 2;
 
+  /// For the search for deadlocks, where tasks are tracked: who holds it from now on.
+  void note_holder(const sched::runnable& task) noexcept {
+    // relaxed: compared only, and looked at twice
+    holder_.store(static_cast<const detail::task_state*>(&task), std::memory_order_relaxed);
+  }
+  void describe(detail::wait_description& into) const;
+
   void lock_contended();
   void hand_over() noexcept;
   [[nodiscard]] bool arm(wait_node& node) noexcept;
@@ -76,6 +88,7 @@ class mutex {
   std::atomic<std::uint32_t> state_{free};
   base::spin_lock queue_lock_;  // guards waiters_ and the changes to and from `contended`
   detail::wait_list waiters_;
+  std::atomic<const detail::task_state*> holder_{nullptr};  // the last that was noted
 };
 
 class mutex::lock_operation {
@@ -90,6 +103,7 @@ class mutex::lock_operation {
   bool finish() const noexcept { return true; }
   value_type take() const { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(detail::wait_description& into) const { target_->describe(into); }
 
  private:
   mutex* target_;

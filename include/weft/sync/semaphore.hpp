@@ -84,6 +84,7 @@ class acquire_operation : base::list_hook {
   bool finish() const noexcept { return true; }
   value_type take() const noexcept { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(wait_description& into) const { into.add(kind, "semaphore", target_); }
 
  private:
   friend class weft::semaphore;

@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <source_location>
 
+#include <weft/task/async_frame.hpp>
 #include <weft/task/task_state.hpp>
 
 namespace weft::detail {
@@ -25,12 +26,12 @@ class coroutine_state : public task_state {
       : task_state{task_kind::coroutine, home, site} {}
 
   /// `here` is where the task goes on, once `wait` is complete.
-  void suspend(std::coroutine_handle<> here, wait_step& wait) noexcept {
+  void suspend(coroutine_link here, wait_step& wait) noexcept {
     resume_at_ = here;
     wait_ = &wait;
   }
   /// `here` is where the task goes on when it is next resumed.
-  void suspend(std::coroutine_handle<> here) noexcept {
+  void suspend(coroutine_link here) noexcept {
     resume_at_ = here;
     wait_ = nullptr;
   }
@@ -48,12 +49,15 @@ class coroutine_state : public task_state {
     release();
   }
 
+  /// While it does not run: the innermost of its coroutines; null where that is not one of weft's.
+  [[nodiscard]] const async_frame* innermost() const noexcept { return resume_at_.frame(); }
+
   void resume(sched::carrier& by) noexcept override;
   void park(time_point deadline) noexcept override;
   void yield() noexcept override;
 
  private:
-  std::coroutine_handle<> resume_at_;
+  coroutine_link resume_at_;
   wait_step* wait_ = nullptr;
 };
 

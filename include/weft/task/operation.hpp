@@ -11,9 +11,11 @@
 #include <weft/base/result.hpp>
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/timer.hpp>
+#include <weft/task/async_frame.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/outcome.hpp>
 #include <weft/task/task_state.hpp>
+#include <weft/task/wait_description.hpp>
 
 namespace weft {
 
@@ -84,6 +86,15 @@ template <class Op>
   }
 }
 
+/// What a wait that ended for `reason`, and not by one of its cases, fails with.
+[[nodiscard]] constexpr errc failure_of(sched::wake_reason reason) noexcept {
+  switch (reason) {
+    case sched::wake_reason::cancelled: return errc::cancelled;
+    case sched::wake_reason::deadlocked: return errc::deadlock;
+    default: return errc::timed_out;
+  }
+}
+
 /// One wait of one task for one operation: what both forms, await() and co_await, drive.
 template <operation Op>
 class waiting {
@@ -143,12 +154,16 @@ class waiting {
       }
     }
     task.set_waits_for(Op::kind);
+    if (waits_are_tracked()) [[unlikely]]
+      note_wait(task, &op, &describe_wait<Op>);
     if (task.account && since_ == time_point{}) since_ = now();
     phase_ = phase::parked;
     return false;
   }
 
   bool woken(Op& op) {
+    if (waits_are_tracked()) [[unlikely]]
+      note_wait_over(self());
     if constexpr (may_be_left) timer_.disarm();
     auto reason = self().reason();
     if (reason >= static_cast<std::int32_t>(sched::wake_reason::first_case)) {
@@ -160,7 +175,7 @@ class waiting {
       charge();
       return true;
     }
-    failure_ = reason == static_cast<std::int32_t>(sched::wake_reason::cancelled) ? errc::cancelled : errc::timed_out;
+    failure_ = failure_of(static_cast<sched::wake_reason>(reason));
     if constexpr (left_by_request<Op>) {
       auto begun = self().begin_wait(sched::cancellable::no);
       WEFT_ASSERT(begun);
@@ -254,9 +269,10 @@ class operation_awaiter final : wait_step, waiting<Op> {
     return !gives_way_ && is_done_early();
   }
 
-  bool await_suspend(std::coroutine_handle<> here) {
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> here) {
     auto& task = static_cast<coroutine_state&>(wait::self());
-    task.suspend(here, *this);
+    task.suspend(coroutine_link{here}, *this);
     if (gives_way_) [[unlikely]] {
       task.let_others_run();  // may be running elsewhere from here on: touch nothing
       return true;

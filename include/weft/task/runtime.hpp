@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <source_location>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,8 +17,10 @@
 #include <weft/base/report.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
+#include <weft/task/deadlock.hpp>
 #include <weft/task/hibernation.hpp>
 #include <weft/task/stack_use.hpp>
+#include <weft/task/task_snapshot.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/worker_pool.hpp>
 
@@ -53,6 +56,8 @@ struct runtime_options {
   duration shutdown_report_after = std::chrono::seconds{5};
   /// Empty: report_on_standard_error.
   report_function report = {};
+  /// Whether, and how, the tasks are kept track of: for dumps, deadlocks, leaks.
+  tracking_options tracking = {};
 
   static constexpr std::size_t most_seats = 1024, most_threads = 4096;
 };
@@ -65,6 +70,7 @@ struct blocking_wait_site {
 };
 
 namespace detail {
+class deadlock_detector;
 class hibernator;
 class virtual_thread;
 }  // namespace detail
@@ -83,6 +89,9 @@ class runtime : public sched::scheduler, private detail::end_observer {
 
   /// The runtime that runs the calling task; null on an OS thread that is none of its carriers.
   [[nodiscard]] static runtime* current() noexcept { return static_cast<runtime*>(scheduler::current()); }
+
+  /// Whether its tasks are tracked: see tracking_options.
+  [[nodiscard]] bool tracks_tasks() const noexcept { return tracks_tasks_; }
 
   /// The stacks of `stack_bytes` each; 0: the default size.
   [[nodiscard]] stack::stack_pool& stacks(std::size_t stack_bytes = 0);
@@ -108,6 +117,19 @@ class runtime : public sched::scheduler, private detail::end_observer {
   /// Tasks that go on for longer than runtime_options::shutdown_report_after are reported, each with its name, spawn
   /// site and what it waits for. The destructor does it too.
   void shut_down() noexcept;
+
+  /// What every task was doing, of those that are tracked, with OS threads that wait for tasks, in the order in which
+  /// they were made. Brings back stacks that were put away. Not all of them were looked at at the same moment.
+  [[nodiscard]] std::vector<task_snapshot> tasks() const;
+
+  /// The same as text, for a debugger's `call` or a log: a line each, and its trace.
+  [[nodiscard]] std::string dump_tasks() const;
+
+  /// The tasks that wait for each other in a circle now, but for those that were reported. Tracked tasks only.
+  [[nodiscard]] std::vector<deadlock> find_deadlocks();
+
+  /// Reports the tasks that are still there and wait, when tracking_options::leaks asks for it. By run(), at its end.
+  void report_leaks();
 
   /// Where coroutines waited in a blocking form. The first wait of each site was reported as well.
   [[nodiscard]] std::vector<blocking_wait_site> blocking_waits_in_coroutines() const;
@@ -144,10 +166,13 @@ class runtime : public sched::scheduler, private detail::end_observer {
   mutable std::mutex stack_uses_mutex_;  // guards stack_uses_
   std::map<std::pair<std::string_view, std::uint_least32_t>, stack_use> stack_uses_;
 
+  const bool tracks_tasks_;
+  const leak_report leaks_;
   const duration shutdown_report_after_;
   const report_function report_;
 
   std::unique_ptr<detail::hibernator> hibernator_;
+  std::unique_ptr<detail::deadlock_detector> detector_;  // null where tasks are not tracked
 };
 
 }  // namespace weft

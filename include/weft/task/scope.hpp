@@ -76,6 +76,7 @@ class scope::join_operation {
   bool finish() const noexcept { return true; }
   value_type take() const { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(detail::wait_description& into) const;
 
  private:
   scope* target_;

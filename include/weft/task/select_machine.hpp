@@ -103,6 +103,14 @@ class select_machine {
     if (auto ended = ended_by(outer, case_count())) chosen_ = *ended / self().stride();
   }
 
+  /// Whoever holds the task that waits.
+  void describe(wait_description& into) const {
+    auto& cases = const_cast<Select&>(self());  // they are only read
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      if (cases.takes_part(i)) cases.on(i, [&](auto& op) { return describe_operation(op, into), true; });
+    }
+  }
+
   bool finish() {
     return self().on(chosen_, [](auto& op) { return op.finish(); });
   }
@@ -110,7 +118,6 @@ class select_machine {
  protected:
   select_machine() = default;
   [[nodiscard]] std::size_t chosen() const noexcept { return chosen_; }
-  void choose(std::size_t index) noexcept { chosen_ = index; }
   [[nodiscard]] std::size_t after(std::size_t index) const noexcept {
     return index + 1 == self().size() ? 0 : index + 1;
   }

@@ -13,8 +13,14 @@ namespace detail {
 
 struct yield_awaiter {
   [[nodiscard]] bool await_ready() const noexcept;
-  void await_suspend(std::coroutine_handle<> here) const noexcept;
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> here) const noexcept {
+    let_others_run(coroutine_link{here});
+  }
   void await_resume() const noexcept {}
+
+ private:
+  static void let_others_run(coroutine_link here) noexcept;
 };
 
 /// Waits for a point in time.

@@ -68,7 +68,7 @@ class coroutine_running final : public coroutine_state {
       : coroutine_state{home, site}, source_{std::forward<G>(f)}, coroutine_{make(source_)} {
     auto handle = coroutine().handle();
     handle.promise().root = this;
-    suspend(handle);
+    suspend(coroutine_link{handle});
   }
 
   [[nodiscard]] outcome<T>& result() noexcept { return coroutine().handle().promise().result; }
@@ -142,6 +142,7 @@ template <class F>
   if constexpr (coroutine_source<F>) {
     auto* made = new coroutine_running<value, std::decay_t<F>>{&home, site, std::forward<F>(f)};
     made->set_name(options.name);
+    inherit(*made);
     return {made, &made->result()};
   } else {
     auto& pool = home.stacks(options.stack_bytes);
@@ -151,6 +152,7 @@ template <class F>
       (*slot)->begin_measuring();
     auto& made = virtual_thread_running<value, std::decay_t<F>>::make(&home, site, **slot, std::forward<F>(f));
     made.set_name(options.name);
+    inherit(made);
     return {&made, &made.result()};
   }
 }
@@ -163,11 +165,15 @@ class end_operation {
   explicit end_operation(task_state& target) noexcept : target_{&target} {}
 
   bool try_complete() const noexcept { return target_->has_ended(); }
-  bool arm(wait_node& node) noexcept { return target_->arm_end(node); }
+  bool arm(wait_node& node) noexcept {
+    WEFT_CHECK(target_ != node.task, "a task that waits for its own end would wait for ever: another joins it");
+    return target_->arm_end(node);
+  }
   void disarm(wait_node& node) noexcept { target_->disarm_end(node); }
   bool finish() const noexcept { return true; }
   value_type take() const { return {}; }
   static value_type fail(errc condition) { return failure(condition); }
+  void describe(wait_description& into) const { into.add_known(kind, "task", target_, {target_}); }
 
  private:
   task_state* target_;
@@ -195,7 +201,7 @@ class [[nodiscard]] join_handle {
   /// Parks until the task has ended. What the task threw is lost with it.
   ~join_handle() {
     if (!task_) return;
-    task_->request_cancel();
+    task_->cancel();
     detail::wait_for_end(*task_);
     let_go();
   }
@@ -209,6 +215,7 @@ class [[nodiscard]] join_handle {
   /// Parks. Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
   T join() {
     WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached");
+    WEFT_CHECK(task_ != &detail::current_task(), "a task that joins itself would wait for ever: another joins it");
     detail::wait_for_end(*task_);
     struct releaser {
       join_handle& handle;
@@ -222,7 +229,7 @@ class [[nodiscard]] join_handle {
   [[nodiscard]] detail::end_operation async_wait() const noexcept { return detail::end_operation{*task_}; }
 
   /// Asks the task to stop: its present and future waits fail with errc::cancelled. Does not wait.
-  void cancel() noexcept { task_->request_cancel(); }
+  void cancel() noexcept { task_->cancel(); }
 
   /// Lets the task go on alone; the runtime cancels it, and waits for it, when run() ends. An exception that leaves it
   /// ends the program: catch what may be thrown.

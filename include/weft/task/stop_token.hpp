@@ -43,6 +43,10 @@ class with_stop_token_operation : public detail::wrapped<Op> {
     this->op_.disarm(outer);
     stopped_ = detail::ended_by(outer, case_count()) == case_count() - 1;
   }
+  void describe(detail::wait_description& into) const {
+    detail::describe_operation(this->op_, into);
+    into.add(Op::kind, "std::stop_token");
+  }
   bool finish() { return stopped_ || this->op_.finish(); }
   [[nodiscard]] typename Op::value_type take() { return stopped_ ? this->op_.fail(errc::cancelled) : this->op_.take(); }
 
@@ -65,5 +69,12 @@ template <operation Op>
 [[nodiscard]] with_stop_token_operation<Op> with_stop_token(Op op, std::stop_token token) {
   return {std::move(op), std::move(token)};
 }
+
+/// A token whose stop is requested when the calling task is asked to cancel, whatever shields it: for interfaces of
+/// others that take one. The first call in a task allocates. On a plain OS thread, which nobody cancels, it never is.
+/// Callbacks run on the thread that cancels: they must not wait.
+/// Lifetime: the token may outlive the task.
+/// Thread: inside a task.
+[[nodiscard]] std::stop_token this_task_stop_token();
 
 }  // namespace weft

@@ -8,6 +8,7 @@
 
 #include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
+#include <weft/task/async_frame.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/outcome.hpp>
 
@@ -24,7 +25,7 @@ struct final_awaiter {
   template <class Promise>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
     auto& promise = ended.promise();
-    if (promise.continuation) return promise.continuation;
+    if (promise.continuation) return promise.continuation.handle();
     // Ends the task and may destroy this coroutine: touch nothing after it.
     if (promise.root) promise.root->finished();
     return std::noop_coroutine();
@@ -33,7 +34,7 @@ struct final_awaiter {
 };
 
 template <class T>
-struct promise_base {
+struct promise_base : async_frame {
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { result.set_error(std::current_exception()); }
@@ -42,8 +43,7 @@ struct promise_base {
   static void operator delete(void* frame, std::size_t bytes) noexcept { base::release_block(frame, bytes); }
 
   outcome<T> result;
-  std::coroutine_handle<> continuation;  // who awaits this coroutine
-  coroutine_state* root = nullptr;       // the task, when this coroutine is its outermost
+  coroutine_state* root = nullptr;  // the task, when this coroutine is its outermost
 };
 
 template <class T>
@@ -84,16 +84,8 @@ class [[nodiscard]] task {
 
   /// Runs the coroutine and gives its value. Once.
   [[nodiscard]] auto operator co_await() && noexcept {
-    struct awaiter {
-      std::coroutine_handle<promise_type> coroutine;
-      [[nodiscard]] bool await_ready() const noexcept { return false; }
-      [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) const noexcept {
-        coroutine.promise().continuation = caller;
-        return coroutine;
-      }
-      T await_resume() const { return coroutine.promise().result.take(); }
-    };
-    WEFT_CHECK(coroutine_ && !coroutine_.done(), "a task is awaited once, and not after it was moved from");
+    WEFT_CHECK(coroutine_ && !coroutine_.done() && !coroutine_.promise().continuation,
+               "a task is awaited once, and not after it was moved from");
     return awaiter{coroutine_};
   }
 
@@ -102,6 +94,17 @@ class [[nodiscard]] task {
 
  private:
   friend promise_type;
+  struct awaiter {
+    std::coroutine_handle<promise_type> coroutine;
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Caller>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Caller> caller) const noexcept {
+      coroutine.promise().continuation = detail::coroutine_link{caller};
+      return coroutine;
+    }
+    T await_resume() const { return coroutine.promise().result.take(); }
+  };
+
   explicit task(std::coroutine_handle<promise_type> coroutine) noexcept : coroutine_{coroutine} {}
 
   std::coroutine_handle<promise_type> coroutine_;

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <source_location>
+#include <stop_token>
 #include <string_view>
 
 #include <weft/base/accounting.hpp>
@@ -14,6 +16,7 @@
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/runnable.hpp>
+#include <weft/task/task_extras.hpp>
 
 namespace weft {
 
@@ -47,6 +50,10 @@ class task_state : public sched::runnable, public base::list_hook {
  public:
   task_state(task_kind kind, sched::scheduler* home, std::source_location site, has_stack own = has_stack::no) noexcept
       : runnable{home, own}, site_{site}, kind_{kind} {}
+  ~task_state() override {
+    if (auto* mine = extras()) [[unlikely]]
+      drop_extras(*mine);
+  }
 
   /// Waits, as begun with begin_wait() and registered, until notified. Tasks with a stack and OS threads only.
   /// `deadline` is for OS threads; the others armed a timer.
@@ -130,6 +137,22 @@ class task_state : public sched::runnable, public base::list_hook {
     waits_for_.store(kind, std::memory_order_relaxed);
   }
 
+  /// What only some tasks have, or null. Any thread that keeps the task alive.
+  [[nodiscard]] task_extras* extras() const noexcept {
+    // acquire: sees them made; pairs with set_extras()
+    return extras_.load(std::memory_order_acquire);
+  }
+  void set_extras(task_extras& made) noexcept {
+    // release: publishes them to who cancels the task
+    extras_.store(&made, std::memory_order_release);
+  }
+
+  /// Any thread that keeps the task alive: request_cancel(), and the stop of this_task_stop_token(), whose callbacks
+  /// run here.
+  void cancel() noexcept;
+  /// Any thread that keeps the task alive, after request_cancel(): whose stop to request then, without a lock.
+  [[nodiscard]] std::optional<std::stop_source> stop_source() noexcept;
+
   accounting* account = nullptr;
   time_point deadline = no_deadline;
 
@@ -170,6 +193,7 @@ class task_state : public sched::runnable, public base::list_hook {
   std::uint16_t name_bytes_ = 0;
   task_kind kind_;
   std::atomic<wait_kind> waits_for_{};
+  std::atomic<task_extras*> extras_{nullptr};
 
  public:
   std::uint32_t shields = 0;

@@ -29,6 +29,10 @@ class virtual_thread : public task_state {
   /// See context::lowest_live().
   [[nodiscard]] const std::byte* lowest_live() const noexcept { return context_.lowest_live(); }
 
+  /// Whoever holds it in a wait that parked: where it will go on, and who called that, innermost first. Writes at most
+  /// `capacity` addresses and returns how many.
+  std::size_t backtrace(void** addresses, std::size_t capacity) const noexcept;
+
   /// Any thread.
   [[nodiscard]] bool runs_on(const stack::slot& slot) const noexcept { return &slot == &slot_; }
 

@@ -45,6 +45,10 @@ class with_deadline_operation : public detail::wrapped<Op> {
     this->op_.disarm(outer);
     expired_ = detail::ended_by(outer, case_count()) == case_count() - 1;
   }
+  void describe(detail::wait_description& into) const {
+    detail::describe_operation(this->op_, into);
+    if (until_ != no_deadline) into.add(wait_kind::timer);
+  }
   bool finish() { return expired_ || this->op_.finish(); }
   [[nodiscard]] typename Op::value_type take() { return expired_ ? this->op_.fail(errc::timed_out) : this->op_.take(); }
 
@@ -64,6 +68,10 @@ class with_deadline_operation<Op> : public detail::wrapped<Op> {
   with_deadline_operation(with_deadline_operation&& other) = default;
 
   [[nodiscard]] time_point own_deadline() const noexcept { return until_; }
+  void describe(detail::wait_description& into) const {
+    detail::describe_operation(this->op_, into);
+    if (until_ != no_deadline) into.add(wait_kind::timer);
+  }
   bool arm(wait_node& node) { return this->op_.arm(node); }
   void disarm(wait_node& node) { this->op_.disarm(node); }
   bool finish() { return this->op_.finish(); }

@@ -18,6 +18,7 @@ class wrapped {
   [[nodiscard]] bool try_complete() { return op_.try_complete(); }
   [[nodiscard]] value_type take() { return op_.take(); }
   [[nodiscard]] value_type fail(errc condition) { return op_.fail(condition); }
+  void describe(wait_description& into) const { describe_operation(op_, into); }
 
  protected:
   explicit wrapped(Op&& op) : op_{std::move(op)} {}

@@ -1,0 +1,227 @@
+#include "task/deadlock_detector.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#if defined(__linux__)
+#include <pthread.h>
+#endif
+
+#include <weft/task/runtime.hpp>
+
+#include "task/other_threads.hpp"
+#include "task/take_snapshot.hpp"
+#include "task/task_registry.hpp"
+#include "task/wait_graph.hpp"
+
+namespace weft {
+namespace detail {
+namespace {
+
+/// While it lives a virtual clock stands still: what a task that is held would do has not happened yet.
+class clock_held {
+ public:
+  explicit clock_held(runtime& home) noexcept : home_{home} { home_.external_work_started(); }
+  ~clock_held() { home_.external_work_ended(); }
+  clock_held(const clock_held&) = delete;
+  clock_held& operator=(const clock_held&) = delete;
+
+ private:
+  runtime& home_;
+};
+
+/// Whether only other tasks can end the wait.
+[[nodiscard]] bool is_for_tasks(const wait_description& wait) noexcept {
+  return !wait.cases.empty() && std::ranges::all_of(wait.cases, [](const wait_case& each) {
+    return each.kind == wait_kind::channel || each.kind == wait_kind::lock || each.kind == wait_kind::join;
+  });
+}
+
+[[nodiscard]] bool has_known_case(const wait_description& wait) noexcept {
+  return std::ranges::any_of(wait.cases, [](const wait_case& each) { return each.is_known; });
+}
+
+}  // namespace
+
+std::mutex deadlock_detector::looking_;
+
+deadlock_detector::deadlock_detector(runtime& home, tracking_options options, report_function report)
+    : home_{home}, options_{std::move(options)}, report_{std::move(report)} {}
+
+void deadlock_detector::start() {
+  // A virtual clock stands for a test, which looks by itself.
+  if (virtual_clock::active()) return;
+  home_.ring_when_busy(sched::busy_bell::deadlocks, &bell_);
+  thread_ = std::thread{[this] { work(); }};
+}
+
+void deadlock_detector::stop() noexcept {
+  {
+    std::lock_guard guard{mutex_};
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  bell_.ring();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool deadlock_detector::sleep(duration time) {
+  std::unique_lock lock{mutex_};
+  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+void deadlock_detector::work() {
+#if defined(__linux__)
+  pthread_setname_np(pthread_self(), "weft-deadlocks");
+#endif
+  auto pause = options_.look_every;
+  while (sleep(pause)) {
+    const auto progress = home_.statistics().resumed;
+    const auto began = std::chrono::steady_clock::now();
+    look_for_cycles();
+    const auto took = std::chrono::steady_clock::now() - began;
+    pause = std::max<duration>(options_.look_every, 100 * took);
+    bell_.prepare();
+    // Two looks without anything run between them: the second has seen every wait.
+    if (!home_.all_seats_idle() || std::exchange(last_progress_, progress) != progress) {
+      bell_.forget();
+      continue;
+    }
+    look_whether_everything_sleeps(progress);
+    std::unique_lock lock{mutex_};
+    if (stopping_) return;
+    lock.unlock();
+    if (home_.all_seats_idle() && home_.statistics().resumed == progress) {
+      bell_.wait();
+    } else {
+      bell_.forget();
+    }
+  }
+}
+
+std::vector<deadlock> deadlock_detector::find_cycles(looks_at what) {
+  std::lock_guard guard{looking_};
+  clock_held clock{home_};
+  wait_graph graph;
+  auto& registry = task_registry::global();
+  registry.for_each(
+      [&](task_extras& entry) {
+        const auto wait = entry.wait_number();
+        const bool lasts = std::exchange(entry.seen_wait_, wait) == wait;
+        return wait % 2 == 1 && entry.reported_wait_ != wait && entry.harmless_wait_ != wait &&
+               (lasts || what == looks_at::every_wait);
+      },
+      [&](task_extras& entry) {
+        auto wait = entry.describe();
+        // Not looked at again while it lasts, so that a stack that was put away stays so.
+        if (entry.task().deadline != no_deadline || !has_known_case(wait)) entry.harmless_wait_ = entry.wait_number();
+        if (entry.task().deadline == no_deadline) {
+          graph.add(&entry.task(), entry.number(), std::move(wait.cases));
+        }
+      });
+  std::vector<deadlock> found;
+  for (const auto& cycle : graph.cycles()) {
+    if (auto confirmed = confirm(cycle); !confirmed.tasks.empty()) found.push_back(std::move(confirmed));
+  }
+  return found;
+}
+
+/// The second look at the tasks of a cycle. Nothing when one of them has gone on.
+deadlock deadlock_detector::confirm(const std::vector<std::uint64_t>& cycle) const {
+  std::map<std::uint64_t, task_snapshot> seen;
+  wait_graph graph;
+  task_registry::global().for_each(
+      [&](task_extras& entry) {
+        return entry.seen_wait_ == entry.wait_number() && std::ranges::find(cycle, entry.number()) != cycle.end();
+      },
+      [&](task_extras& entry) {
+        seen.emplace(entry.number(), take_snapshot_of_held(entry));
+        graph.add(&entry.task(), entry.number(), entry.describe().cases);
+      });
+  auto again = graph.cycles();
+  if (again.size() != 1 || again.front().size() != cycle.size()) return {};
+  task_registry::global().for_each(
+      [&](task_extras& entry) {
+        if (seen.contains(entry.number())) entry.reported_wait_ = entry.wait_number();
+        return false;
+      },
+      [](task_extras&) {});
+  deadlock found;
+  for (auto number : cycle) found.tasks.push_back(std::move(seen.at(number)));
+  return found;
+}
+
+void deadlock_detector::look_for_cycles() {
+  for (const auto& found : find_cycles(looks_at::lasting_waits)) tell(found);
+}
+
+void deadlock_detector::look_whether_everything_sleeps(std::uint64_t progress) {
+  if (told_asleep_at_ == progress || !home_.nothing_is_due() || other_threads_run()) return;
+  auto all = all_if_everything_sleeps();
+  // Nothing has run while we looked.
+  if (all.empty() || !home_.nothing_is_due() || home_.statistics().resumed != progress) return;
+  told_asleep_at_ = progress;
+  tell({.tasks = std::move(all), .everything_sleeps = true});
+}
+
+/// All tasks, when each of them waits for another.
+std::vector<task_snapshot> deadlock_detector::all_if_everything_sleeps() const {
+  std::vector<task_snapshot> all;
+  std::size_t waiting = 0;
+  bool somebody_may_go_on = false;
+  task_registry::global().for_each(
+      [&](task_extras& entry) {
+        if (entry.wait_number() % 2 == 0) somebody_may_go_on = true;
+        ++waiting;
+        return !somebody_may_go_on;
+      },
+      [&](task_extras& entry) {
+        if (!is_for_tasks(entry.describe()) || entry.task().deadline != no_deadline) {
+          somebody_may_go_on = true;
+        } else {
+          all.push_back(take_snapshot_of_held(entry));
+        }
+      });
+  // One that could not be held was just woken.
+  if (somebody_may_go_on || all.size() != waiting) all.clear();
+  return all;
+}
+
+void deadlock_detector::tell(const deadlock& found) {
+  if (options_.on_deadlock) {
+    options_.on_deadlock(found);
+  } else {
+    const auto text = describe(found);
+    for (std::size_t from = 0, to = 0; from < text.size(); from = to + 1) {
+      to = std::min(text.find('\n', from), text.size());
+      report_(std::string_view{text}.substr(from, to - from));
+    }
+  }
+  if (options_.then == deadlock_action::fail_waits) fail_waits(found);
+}
+
+void deadlock_detector::fail_waits(const deadlock& found) const noexcept {
+  task_registry::global().for_each(
+      [&](task_extras& entry) {
+        const bool is_in_it =
+            std::ranges::any_of(found.tasks, [&](const task_snapshot& each) { return each.number == entry.number(); });
+        if (is_in_it) entry.task().end_wait(sched::wake_reason::deadlocked);
+        return false;
+      },
+      [](task_extras&) {});
+}
+
+}  // namespace detail
+
+std::string describe(const deadlock& found) {
+  const auto count = std::to_string(found.tasks.size());
+  auto text = found.everything_sleeps
+                  ? "deadlock: everything sleeps, " + count + " tasks, and nothing can wake any of them:"
+              : found.tasks.size() == 1 ? std::string{"deadlock: a task waits for itself:"}
+                                        : "deadlock: " + count + " tasks wait for each other, in a circle:";
+  for (const auto& each : found.tasks) text += '\n' + describe_with_trace(each);
+  return text;
+}
+
+}  // namespace weft

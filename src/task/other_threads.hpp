@@ -1,0 +1,9 @@
+#pragma once
+
+namespace weft::detail {
+
+/// Whether the process has OS threads that are neither weft's own nor known to wait for a task: any of them may do
+/// something yet. True where that cannot be told.
+[[nodiscard]] bool other_threads_run();
+
+}  // namespace weft::detail

@@ -1,0 +1,174 @@
+#include <ctime>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include <weft/base/block_cache.hpp>
+#include <weft/base/thread_index.hpp>
+#include <weft/task/runtime.hpp>
+#include <weft/task/stop_token.hpp>
+#include <weft/task/task_local.hpp>
+
+#include "task/task_registry.hpp"
+
+namespace weft {
+namespace detail {
+namespace {
+
+/// now(), to some milliseconds, where that is cheaper.
+[[nodiscard]] time_point coarse_now() noexcept {
+#if defined(CLOCK_MONOTONIC_COARSE)
+  if (!virtual_clock::active()) {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return time_point{std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec}};
+  }
+#endif
+  return now();
+}
+
+}  // namespace
+
+void local_value::release(local_value* value) noexcept {
+  // release: this holder is done with the value; acquire, for the last: so is everybody else
+  while (value && value->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    delete std::exchange(value, value->outer_);
+  }
+}
+
+const local_value* find_local(const void* key) noexcept {
+  // relaxed: a task that has a value, or inherited one, comes after it was set
+  if (!extras_in_use.load(std::memory_order_relaxed)) return nullptr;
+  const auto* extras = current_task().extras();
+  const auto* value = extras ? extras->locals : nullptr;
+  while (value && value->key() != key) value = value->outer();
+  return value;
+}
+
+std::stop_token task_extras::stop_token() {
+  std::stop_source made;
+  std::lock_guard guard{lock_};
+  if (!stop_) stop_.emplace(std::move(made));
+  return stop_->get_token();
+}
+
+std::optional<std::stop_source> task_extras::stop_source() {
+  std::lock_guard guard{lock_};
+  return stop_;
+}
+
+void task_extras::wait_begins(const void* op, describe_function how) noexcept {
+  operation_ = op;
+  describe_ = how;
+  since_ = coarse_now();
+  // relaxed: see wait_is_over(). Odd; a wait that begins anew was over.
+  waits_.store((waits_.load(std::memory_order_relaxed) + 1) | 1, std::memory_order_relaxed);
+}
+
+wait_description task_extras::describe() const {
+  wait_description found;
+  // relaxed: published by the hold
+  if (waits_.load(std::memory_order_relaxed) % 2 == 1) describe_(operation_, found);
+  return found;
+}
+
+task_extras& extras_of(task_state& task) {
+  if (auto* had = task.extras()) return *had;
+  // relaxed: see inherit()
+  extras_in_use.store(true, std::memory_order_relaxed);
+  auto* made = new (base::allocate_block(sizeof(task_extras))) task_extras{task};
+  task.set_extras(*made);
+  return *made;
+}
+
+void inherit_extras(task_state& made) {
+  auto* mine = current_task().extras();
+  if (mine && mine->locals) {
+    mine->locals->share();
+    extras_of(made).locals = mine->locals;
+  }
+  auto* home = made.home_runtime();
+  if (home && home->tracks_tasks()) task_registry::global().add(extras_of(made));
+}
+
+void drop_extras(task_extras& extras) noexcept {
+  task_registry::global().remove(extras);
+  extras.~task_extras();
+  base::release_block(&extras, sizeof(task_extras));
+}
+
+void begin_tracking() noexcept {
+  extras_in_use.store(true, std::memory_order_relaxed);       // relaxed: tasks that are tracked are made after it
+  tracking_runtimes.fetch_add(1, std::memory_order_relaxed);  // relaxed: as above
+}
+
+void end_tracking() noexcept {
+  // relaxed: who sees it late notes one wait more
+  tracking_runtimes.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void note_wait(task_state& self, const void* op, describe_function describe) noexcept {
+  auto* extras = self.extras();
+  if (!extras) {
+    if (self.kind() != task_kind::os_thread) return;  // of a runtime that does not track
+    extras = &extras_of(self);
+    task_registry::global().add(*extras);
+  }
+  extras->wait_begins(op, describe);
+}
+
+void note_wait_over(task_state& self) noexcept {
+  if (auto* extras = self.extras(); extras && extras->wait_number() % 2 == 1) extras->wait_is_over();
+}
+
+task_registry& task_registry::global() noexcept {
+  // Never destroyed: OS threads end after everything else.
+  alignas(task_registry) static std::byte place[sizeof(task_registry)];
+  static auto* made = new (place) task_registry;
+  return *made;
+}
+
+void task_registry::add(task_extras& entry) noexcept {
+  // relaxed: a number
+  entry.number_ = numbers_.fetch_add(1, std::memory_order_relaxed);
+  entry.shard_ = static_cast<std::uint32_t>(base::thread_index() % shard_count);
+  entry.is_registered_ = true;
+  auto& mine = shards_[entry.shard_];
+  std::lock_guard guard{mine.lock};
+  mine.entries.push_back(entry);
+}
+
+void task_registry::remove(task_extras& entry) noexcept {
+  if (!entry.is_registered_) return;
+  auto& its = shards_[entry.shard_];
+  std::lock_guard guard{its.lock};
+  base::intrusive_list<task_extras>::remove(entry);
+}
+
+void task_state::cancel() noexcept {
+  request_cancel();
+  if (auto source = stop_source()) source->request_stop();
+}
+
+std::optional<std::stop_source> task_state::stop_source() noexcept {
+  // seq_cst: the request before the look, and in this_task_stop_token() the store before the look at the request, so
+  // that one of the two sees the other
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  auto* found = extras();
+  return found ? found->stop_source() : std::nullopt;
+}
+
+}  // namespace detail
+
+std::stop_token this_task_stop_token() {
+  auto& self = detail::current_task();
+  auto& extras = detail::extras_of(self);
+  auto token = extras.stop_token();
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // seq_cst: see task_state::stop_source()
+  if (self.cancel_was_requested()) {
+    if (auto source = extras.stop_source()) source->request_stop();
+  }
+  return token;
+}
+
+}  // namespace weft

@@ -1,0 +1,406 @@
+#include "task/task_fixture.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <weft/sync/channel.hpp>
+#include <weft/sync/event.hpp>
+#include <weft/sync/mutex.hpp>
+#include <weft/sync/select.hpp>
+#include <weft/task/deadlock.hpp>
+#include <weft/task/task.hpp>
+#include <weft/task/with_deadline.hpp>
+
+namespace weft {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::run_until_parked;
+
+class tracked_tasks : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  template <class F>
+  void run(F f) {
+    virtual_clock clock;
+    runtime home{{.seats = GetParam(), .tracking = {.tasks = tracking::on}}};
+    run_in(home, {.name = "test"}, std::move(f));
+  }
+};
+WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(tracked_tasks);
+
+[[nodiscard]] std::optional<task_snapshot> find(std::string_view name) {
+  for (auto& each : runtime::current()->tasks()) {
+    if (each.name == name) return each;
+  }
+  return std::nullopt;
+}
+
+TEST_P(tracked_tasks, are_dumped_with_what_they_wait_for_and_since_when) {
+  run([] {
+    channel<int> numbers{0};
+    mutex guard;
+    auto receiver = spawn({.name = "receiver"}, [&] { return numbers.recv(); });
+    auto chooser = spawn({.name = "chooser"}, [&]() -> task<> {
+      static_cast<void>(co_await async_select(numbers.async_recv(), with_timeout(guard.async_lock(), 100h)));
+    });
+    std::scoped_lock lock{guard};
+    run_until_parked(receiver);
+    run_until_parked(chooser);
+    EXPECT_TRUE(sleep(2s));
+    auto seen = find("receiver").value();
+    EXPECT_TRUE(seen.waits);
+    EXPECT_EQ(seen.kind, "virtual thread");
+    ASSERT_EQ(seen.waits_for.size(), 1u);
+    EXPECT_EQ(seen.waits_for[0].what, "channel");
+    EXPECT_EQ(seen.waits_for[0].object, &numbers);
+    EXPECT_GE(seen.waited, 2s);
+    EXPECT_LT(seen.waited, 3s);
+    auto coroutine = find("chooser").value();
+    EXPECT_EQ(coroutine.kind, "coroutine");
+    ASSERT_EQ(coroutine.waits_for.size(), 3u);
+    EXPECT_EQ(coroutine.waits_for[1].object, &guard);
+    EXPECT_EQ(coroutine.waits_for[2].kind, wait_kind::timer);
+    EXPECT_FALSE(find("test")->waits) << "it looks";
+    auto text = runtime::current()->dump_tasks();
+    EXPECT_NE(text.find("\"receiver\", a virtual thread spawned at "), std::string::npos) << text;
+    EXPECT_NE(text.find("has waited 2000 ms for the channel 0x"), std::string::npos) << text;
+    EXPECT_TRUE(numbers.send(1));
+    EXPECT_TRUE(numbers.send(1));
+    EXPECT_EQ(receiver.join(), 1);
+    chooser.join();
+    EXPECT_FALSE(find("receiver")) << "it has ended";
+  });
+}
+
+task<> innermost(event& bell) { EXPECT_TRUE(co_await bell.async_wait()); }
+task<> middle(event& bell) { co_await innermost(bell); }
+task<> outermost(event& bell) { co_await middle(bell); }
+
+TEST_P(tracked_tasks, that_are_coroutines_say_who_awaits_whom_and_where) {
+  run([] {
+    event bell;
+    auto chain = spawn({.name = "chain"}, outermost(bell));
+    run_until_parked(chain);
+    auto seen = find("chain").value();
+    ASSERT_EQ(seen.awaits.size(), 3u);
+    EXPECT_NE(std::string_view{seen.awaits[0].function_name()}.find("innermost"), std::string_view::npos)
+        << seen.awaits[0].function_name();
+    EXPECT_EQ(seen.awaits[1].line(), seen.awaits[0].line() + 1);
+    EXPECT_EQ(seen.awaits[2].line(), seen.awaits[0].line() + 2);
+    EXPECT_NE(describe_with_trace(seen).find("middle"), std::string::npos);
+    bell.set();
+    chain.join();
+  });
+}
+
+[[gnu::noinline]] result<int> wait_in_here(channel<int>& numbers) {
+  auto received = numbers.recv();
+  asm volatile("" ::: "memory");  // no tail call
+  return received;
+}
+
+TEST_P(tracked_tasks, that_are_virtual_threads_carry_a_trace) {
+  run([] {
+    channel<int> numbers{0};
+    auto receiver = spawn({.name = "receiver"}, [&] { return wait_in_here(numbers); });
+    run_until_parked(receiver);
+    auto trace = find("receiver")->trace;
+    auto begin = reinterpret_cast<const char*>(&wait_in_here);
+    EXPECT_TRUE(std::ranges::any_of(trace, [&](const void* each) { return each > begin && each < begin + 512; }));
+    numbers.close();
+    EXPECT_EQ(receiver.join().error(), errc::closed);
+  });
+}
+
+TEST_P(tracked_tasks, that_lock_in_opposite_order_are_a_deadlock_and_those_behind_them_are_not) {
+  run([] {
+    mutex left, right;
+    event both;
+    auto cross = [&](mutex& first, mutex& second) {
+      std::scoped_lock one{first};
+      EXPECT_TRUE(both.wait());
+      return await(second.async_lock());
+    };
+    auto one = spawn({.name = "one"}, [&] { return cross(left, right); });
+    auto two = spawn({.name = "two"}, [&]() -> task<result<void>> {
+      EXPECT_TRUE(co_await right.async_lock());
+      std::unique_lock held{right, std::adopt_lock};
+      EXPECT_TRUE(co_await both.async_wait());
+      co_return co_await left.async_lock();
+    });
+    run_until_parked(one);
+    run_until_parked(two);
+    EXPECT_TRUE(runtime::current()->find_deadlocks().empty()) << "they wait for the event";
+    both.set();
+    run_until_parked(one);
+    run_until_parked(two);
+    auto behind = spawn({.name = "behind"}, [&] { return await(left.async_lock()); });
+    run_until_parked(behind);
+    auto found = runtime::current()->find_deadlocks();
+    ASSERT_EQ(found.size(), 1u);
+    ASSERT_EQ(found[0].tasks.size(), 2u);
+    EXPECT_FALSE(found[0].everything_sleeps);
+    std::vector names{found[0].tasks[0].name, found[0].tasks[1].name};
+    std::ranges::sort(names);
+    EXPECT_EQ(names, (std::vector<std::string>{"one", "two"}));
+    auto text = describe(found[0]);
+    EXPECT_NE(text.find("2 tasks wait for each other"), std::string::npos) << text;
+    EXPECT_NE(text.find("for the mutex 0x"), std::string::npos) << text;
+    EXPECT_TRUE(runtime::current()->find_deadlocks().empty()) << "it was found before";
+    one.cancel();
+    EXPECT_EQ(one.join().error(), errc::cancelled);
+    EXPECT_TRUE(two.join());
+    left.unlock();
+    EXPECT_TRUE(behind.join());
+    left.unlock();
+  });
+}
+
+TEST_P(tracked_tasks, that_wait_with_a_deadline_or_for_something_else_as_well_are_no_deadlock) {
+  run([] {
+    mutex left, right;
+    channel<int> way_out{0};
+    event both;
+    auto one = spawn([&] {
+      std::scoped_lock held{left};
+      EXPECT_TRUE(both.wait());
+      deadline_scope limit{100h};
+      return await(right.async_lock());
+    });
+    auto two = spawn([&] {
+      std::scoped_lock held{right};
+      EXPECT_TRUE(both.wait());
+      return select(left.async_lock(), way_out.async_recv())->index();
+    });
+    run_until_parked(one);
+    run_until_parked(two);
+    both.set();
+    run_until_parked(one);
+    run_until_parked(two);
+    EXPECT_TRUE(runtime::current()->find_deadlocks().empty());
+    way_out.close();
+    EXPECT_EQ(two.join(), 1u);
+    EXPECT_TRUE(one.join());
+    right.unlock();
+  });
+}
+
+TEST_P(tracked_tasks, that_lock_a_mutex_twice_or_join_each_other_are_a_deadlock) {
+  run([] {
+    mutex guard;
+    auto twice = spawn({.name = "twice"}, [&] {
+      std::scoped_lock held{guard};
+      return await(guard.async_lock());
+    });
+    run_until_parked(twice);
+    auto found = runtime::current()->find_deadlocks();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].tasks.at(0).name, "twice");
+    EXPECT_NE(describe(found[0]).find("waits for itself"), std::string::npos);
+    twice.cancel();
+    EXPECT_EQ(twice.join().error(), errc::cancelled);
+
+    join_handle<result<void>> first, second;
+    event ready;
+    first = spawn([&] {
+      EXPECT_TRUE(ready.wait());
+      return await(second.async_wait());
+    });
+    second = spawn([&]() -> task<result<void>> {
+      EXPECT_TRUE(co_await ready.async_wait());
+      co_return co_await first.async_wait();
+    });
+    ready.set();
+    run_until_parked(first);
+    run_until_parked(second);
+    EXPECT_EQ(runtime::current()->find_deadlocks().at(0).tasks.size(), 2u);
+    first.cancel();
+    EXPECT_EQ(first.join().error(), errc::cancelled);
+    EXPECT_TRUE(second.join());
+  });
+}
+
+TEST_P(tracked_tasks, that_hold_what_the_children_they_wait_for_want_are_a_deadlock) {
+  run([] {
+    mutex guard;
+    auto owner = spawn({.name = "owner"}, [&] {
+      std::scoped_lock held{guard};
+      scope children;
+      for (int i = 0; i < 3; ++i) {
+        children.spawn({.name = "child"}, [&] { static_cast<void>(await(guard.async_lock())); });
+      }
+      children.join();
+    });
+    run_until_parked(owner);
+    while (true) {
+      auto all = runtime::current()->tasks();
+      auto waiting = std::ranges::count_if(all, [](auto& each) { return each.name == "child" && each.waits; });
+      if (waiting == 3) break;
+      yield();
+    }
+    auto found = runtime::current()->find_deadlocks();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].tasks.size(), 2u) << "the owner and one child";
+    owner.cancel();
+    owner.join();
+  });
+}
+
+// In real time, since its thread looks: each waits until it has been told, however long that takes.
+
+struct told {
+  std::mutex mutex;
+  std::vector<deadlock> all;
+  std::counting_semaphore<> more{0};
+
+  tracking_options options(deadlock_action then) {
+    return {.tasks = tracking::on, .look_every = 1ms, .then = then, .on_deadlock = [this](const deadlock& found) {
+              {
+                std::lock_guard guard{mutex};
+                all.push_back(found);
+              }
+              more.release();
+            }};
+  }
+};
+
+TEST(deadlocks, are_told_while_they_happen_and_other_tasks_run) {
+  told heard;
+  runtime home{{.seats = 2, .tracking = heard.options(deadlock_action::report)}};
+  run_in(home, {.name = "main"}, [&] {
+    mutex left, right;
+    event both;
+    auto cross = [&both](mutex& first, mutex& second) {
+      std::scoped_lock held{first};
+      EXPECT_TRUE(both.wait());
+      if (await(second.async_lock())) second.unlock();
+    };
+    auto one = spawn([&] { cross(left, right); });
+    auto two = spawn([&] { cross(right, left); });
+    run_until_parked(one);
+    run_until_parked(two);
+    std::atomic<bool> done{false};
+    auto busy = spawn([&] {
+      while (!done) yield();
+    });
+    both.set();
+    while (!heard.more.try_acquire()) EXPECT_TRUE(sleep(1ms));
+    done = true;
+    one.cancel();
+    busy.join();
+    one.join();
+    two.join();
+  });
+  ASSERT_EQ(heard.all.size(), 1u);
+  EXPECT_EQ(heard.all[0].tasks.size(), 2u);
+}
+
+TEST(deadlocks, of_everything_are_told_and_can_be_ended) {
+  told heard;
+  runtime home{{.seats = 2, .tracking = heard.options(deadlock_action::fail_waits)}};
+  auto outcome = run_in(home, {.name = "main"}, [&] {
+    channel<int> numbers{0};
+    auto receiver =
+        spawn({.name = "receiver"}, [&]() -> task<result<int>> { co_return co_await numbers.async_recv(); });
+    return receiver.join();
+  });
+  EXPECT_EQ(outcome.error(), errc::deadlock);
+  ASSERT_EQ(heard.all.size(), 1u);
+  EXPECT_TRUE(heard.all[0].everything_sleeps);
+  auto names = std::vector<std::string>{};
+  for (auto& each : heard.all[0].tasks) names.push_back(each.name);
+  EXPECT_TRUE(std::ranges::find(names, "receiver") != names.end());
+  EXPECT_TRUE(std::ranges::find(names, "main") != names.end());
+}
+
+TEST(deadlocks, are_not_suspected_where_an_os_thread_may_still_do_something) {
+  told heard;
+  runtime home{{.seats = 1, .tracking = heard.options(deadlock_action::report)}};
+  channel<int> numbers{0};
+  std::binary_semaphore go{0};
+  std::thread outside{[&] {
+    go.acquire();
+    EXPECT_TRUE(numbers.send(1));
+  }};
+  run_in(home, {}, [&] {
+    auto receiver = spawn([&] { return numbers.recv(); });
+    run_until_parked(receiver);
+    // Long enough for many looks; that a look comes later would not make the test fail.
+    EXPECT_TRUE(sleep(20ms));
+    auto releaser = spawn([&] { go.release(); });
+    EXPECT_EQ(receiver.join(), 1);
+  });
+  outside.join();
+  EXPECT_TRUE(heard.all.empty());
+}
+
+TEST(leaks, are_reported_at_the_end_when_asked_for) {
+  std::vector<std::string> lines;
+  std::mutex mutex;
+  {
+    virtual_clock clock;
+    runtime home{{.seats = 1,
+                  .report =
+                      [&](std::string_view line) {
+                        std::lock_guard guard{mutex};
+                        lines.emplace_back(line);
+                      },
+                  .tracking = {.leaks = leak_report::yes}}};
+    static channel<int> never{0};
+    run_in(home, {}, [&] {
+      auto detached = spawn({.name = "forgotten"}, [&] { static_cast<void>(never.recv()); });
+      run_until_parked(detached);
+      detached.detach();
+    });
+    home.report_leaks();
+  }
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("\"forgotten\", a virtual thread spawned at "), std::string::npos) << lines[0];
+  EXPECT_NE(lines[0].find("for the channel 0x"), std::string::npos) << lines[0];
+}
+
+TEST(tracking_off, says_so_and_finds_nothing) {
+  virtual_clock clock;
+  runtime home{{.seats = 1, .tracking = {.tasks = tracking::off}}};
+  run_in(home, {}, [&] {
+    EXPECT_TRUE(home.tasks().empty());
+    EXPECT_NE(home.dump_tasks().find("not tracked"), std::string::npos);
+    EXPECT_TRUE(home.find_deadlocks().empty());
+  });
+}
+
+TEST(misuse, of_a_join_by_the_task_itself_is_reported_with_its_name_and_site) {
+  EXPECT_DEATH(testing::run_on_virtual_clock(1,
+                                             [] {
+                                               join_handle<void> self;
+                                               self = spawn({.name = "narcissus"}, [&] {
+                                                 yield();
+                                                 self.join();
+                                               });
+                                               EXPECT_TRUE(sleep(1s));
+                                             }),
+               "joins itself.*\n.*by the task \"narcissus\", spawned at .*tracking_test.cpp");
+}
+
+TEST(misuse, of_a_coroutine_awaited_twice_is_reported) {
+  EXPECT_DEATH(testing::run_on_virtual_clock(1,
+                                             [] {
+                                               spawn([]() -> task<> {
+                                                 auto once = []() -> task<> { co_return; }();
+                                                 co_await std::move(once);
+                                                 co_await std::move(once);
+                                               }).join();
+                                             }),
+               "a task is awaited once");
+}
+
+}  // namespace
+}  // namespace weft
