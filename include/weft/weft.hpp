@@ -30,8 +30,16 @@
 #include <weft/io/tcp.hpp>
 #include <weft/observe/format.hpp>
 #include <weft/observe/recorder.hpp>
+#include <weft/parallel/computation.hpp>
 #include <weft/parallel/compute.hpp>
+#include <weft/parallel/fork_join.hpp>
+#include <weft/parallel/invoke_all.hpp>
 #include <weft/parallel/parallel_for.hpp>
+#include <weft/parallel/parallel_pipeline.hpp>
+#include <weft/parallel/parallel_reduce.hpp>
+#include <weft/parallel/parallel_sort.hpp>
+#include <weft/parallel/sequential_sort.hpp>
+#include <weft/parallel/splitting.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/fork.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -49,7 +57,11 @@
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/task/async_frame.hpp>
+#include <weft/task/compute_pool.hpp>
+#include <weft/task/compute_worker.hpp>
 #include <weft/task/deadlock.hpp>
+#include <weft/task/fork_frame.hpp>
+#include <weft/task/frame_stack.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/race.hpp>
@@ -70,5 +82,6 @@
 #include <weft/task/when_all.hpp>
 #include <weft/task/when_any.hpp>
 #include <weft/task/with_deadline.hpp>
+#include <weft/task/work_deque.hpp>
 #include <weft/task/worker_pool.hpp>
 #include <weft/task/wrapped_operation.hpp>

@@ -31,7 +31,7 @@ namespace {
   at_most(wanted.seats, runtime_options::most_seats, "seats");
   at_most(wanted.compute_carriers, runtime_options::most_threads, "compute carriers");
   at_most(wanted.blocking_threads, runtime_options::most_threads, "threads for blocking calls");
-  if (wanted.compute_carriers == 0) wanted.compute_carriers = sched::available_cores();
+  if (wanted.compute_carriers == 0) wanted.compute_carriers = available_parallelism();
   if (wanted.blocking_threads == 0) wanted.blocking_threads = 256;
   if (!wanted.report) wanted.report = report_on_standard_error;
   return wanted;
@@ -79,8 +79,8 @@ runtime::runtime(checked_tag, runtime_options options)
                  .make_driver = std::move(options.make_driver),
                  .watch = std::move(options.watch)}},
       default_stacks_{options.stack_bytes},
-      blocking_{options.blocking_threads, detail::worker_priority::normal, "weft-blocking"},
-      compute_{options.compute_carriers, detail::worker_priority::below_seats, "weft-compute"},
+      blocking_{options.blocking_threads, "weft-blocking"},
+      compute_{options.compute_carriers},
       tracks_tasks_{is_to_track(options.tracking)},
       leaks_{options.tracking.leaks},
       shutdown_report_after_{options.shutdown_report_after},

@@ -1,30 +1,92 @@
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
-#include <type_traits>
+#include <iterator>
+#include <utility>
+
+#include <weft/parallel/splitting.hpp>
 
 namespace weft {
 
-namespace detail {
+// The loops. What holds for all of them:
+//
+// They run on all compute carriers and return when all calls have. A virtual thread parks meanwhile, a compute carrier
+// takes part, so that they nest; a plain OS thread outside of run() makes all calls itself. In which order the calls
+// are made is not promised. An exception stops the calls that have not begun and is thrown here; of several one, and
+// the rest are counted (compute_statistics). Parks. Cancel, and a deadline: calls that have not begun are left out, and
+// std::system_error is thrown.
 
-/// Calls `body(context, begin, end)` for parts that together are [first, last), on all compute carriers.
-void run_parallel(std::size_t first, std::size_t last, void (*body)(void* context, std::size_t begin, std::size_t end),
-                  void* context);
+/// Calls `body(i)` for every i in [first, last).
+template <std::invocable<std::size_t> F>
+void parallel_for(std::size_t first, std::size_t last, F&& body, parallel_options options = {}) {
+  detail::for_range(first, last, options, [&body](std::size_t begin, std::size_t end) {
+    for (auto i = begin; i != end; ++i) body(i);
+  });
+}
 
-}  // namespace detail
+/// A half-open range of indices.
+struct index_range {
+  std::size_t first = 0, last = 0;
+  [[nodiscard]] constexpr std::size_t size() const noexcept { return last > first ? last - first : 0; }
+};
 
-/// Calls `body(i)` for every i in [first, last), on all compute carriers at once, and returns when all calls have.
-/// An exception stops the calls that have not begun, and is thrown here; of several, one. In which order the calls are
-/// made is not promised. A compute carrier that calls it takes part; a plain OS thread makes all calls itself.
-/// Parks. Cancel: runs to its end.
-template <class F>
-void parallel_for(std::size_t first, std::size_t last, F&& body) {
-  using function = std::remove_reference_t<F>;
-  auto part = [](void* context, std::size_t begin, std::size_t end) {
-    auto& call = *static_cast<function*>(context);
-    for (auto i = begin; i != end; ++i) call(i);
+/// The sides of the blocks that parallel_for_2d() hands out; 0: 64.
+struct block_options {
+  std::size_t rows = 0, columns = 0;
+};
+
+/// Calls `body(some_rows, some_columns)`, both index_range, for blocks that together are all of `rows` and `columns`,
+/// so that a body that goes through a block finds what it touched in the cache.
+template <std::invocable<index_range, index_range> F>
+void parallel_for_2d(index_range rows, index_range columns, F&& body, block_options blocks = {}) {
+  constexpr std::size_t usual_side = 64;
+  auto height = blocks.rows != 0 ? blocks.rows : usual_side, width = blocks.columns != 0 ? blocks.columns : usual_side;
+  auto cut = [](index_range all, std::size_t part, std::size_t number) {
+    auto first = all.first + number * part;
+    return index_range{first, first + std::min(part, all.last - first)};
   };
-  detail::run_parallel(first, last, part, const_cast<void*>(static_cast<const void*>(&body)));
+  if (rows.size() == 0 || columns.size() == 0) return;
+  auto down = (rows.size() - 1) / height + 1, across = (columns.size() - 1) / width + 1;
+  parallel_for(0, down * across, [&](std::size_t number) {
+    body(cut(rows, height, number / across), cut(columns, width, number % across));
+  });
+}
+
+/// std::for_each: calls `f(*i)` for every i in [first, last).
+template <std::random_access_iterator I, class F>
+  requires std::invocable<F&, std::iter_reference_t<I>>
+void parallel_for_each(I first, I last, F f, parallel_options options = {}) {
+  detail::for_range(0, static_cast<std::size_t>(last - first), options, [&](std::size_t begin, std::size_t end) {
+    using step = std::iter_difference_t<I>;
+    for (auto i = first + static_cast<step>(begin), stop = first + static_cast<step>(end); i != stop; ++i) f(*i);
+  });
+}
+
+/// std::transform: out[i] = f(first[i]). `out` may be `first`. Returns the end of what was written.
+template <std::random_access_iterator I, std::random_access_iterator O, class F>
+  requires std::indirectly_writable<O, std::indirect_result_t<F&, I>>
+O parallel_transform(I first, I last, O out, F f, parallel_options options = {}) {
+  auto count = last - first;
+  detail::for_range(0, static_cast<std::size_t>(count), options, [&](std::size_t begin, std::size_t end) {
+    auto from = static_cast<std::iter_difference_t<I>>(begin), to = static_cast<std::iter_difference_t<I>>(end);
+    std::transform(first + from, first + to, out + static_cast<std::iter_difference_t<O>>(begin), std::ref(f));
+  });
+  return out + static_cast<std::iter_difference_t<O>>(count);
+}
+
+/// std::transform of two ranges: out[i] = f(first1[i], first2[i]).
+template <std::random_access_iterator I1, std::random_access_iterator I2, std::random_access_iterator O, class F>
+  requires std::indirectly_writable<O, std::indirect_result_t<F&, I1, I2>>
+O parallel_transform(I1 first1, I1 last1, I2 first2, O out, F f, parallel_options options = {}) {
+  auto count = last1 - first1;
+  detail::for_range(0, static_cast<std::size_t>(count), options, [&](std::size_t begin, std::size_t end) {
+    auto from = static_cast<std::iter_difference_t<I1>>(begin), to = static_cast<std::iter_difference_t<I1>>(end);
+    std::transform(first1 + from, first1 + to, first2 + static_cast<std::iter_difference_t<I2>>(begin),
+                   out + static_cast<std::iter_difference_t<O>>(begin), std::ref(f));
+  });
+  return out + static_cast<std::iter_difference_t<O>>(count);
 }
 
 }  // namespace weft

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <type_traits>
 #include <utility>
@@ -14,11 +13,11 @@ namespace weft::detail {
 
 /// Runs a callable on a worker pool; the waiter goes on when it is done. Once begun it is neither cancelled nor timed
 /// out, since its callable uses the waiter's variables. The callable lives in the operation: nothing is allocated.
-template <class F, wait_kind Kind>
+template <class F>
 class offload_operation final : job {
  public:
   using value_type = std::invoke_result_t<F&>;
-  static constexpr wait_kind kind = Kind;
+  static constexpr wait_kind kind = wait_kind::blocking;
   static constexpr bool runs_to_its_end = true;
 
   explicit offload_operation(F f) noexcept : function_{std::move(f)} {}
@@ -29,20 +28,15 @@ class offload_operation final : job {
 
   bool arm(wait_node& node) {
     node_ = &node;
-    account_ = static_cast<task_state*>(node.task)->account;
     home_ = static_cast<task_state*>(node.task)->home_runtime();
     WEFT_CHECK(home_ != nullptr, "a coroutine can be moved to a worker only where weft::run() runs");
     home_->external_work_started();
-    auto& pool = kind == wait_kind::compute ? home_->compute_pool() : home_->blocking_pool();
-    pool.submit(*this);  // may be over already: the node says so
+    home_->blocking_pool().submit(*this);  // may be over already: the node says so
     return false;
   }
 
   void disarm(wait_node&) noexcept {}
-  bool finish() noexcept {
-    if (account_ && kind == wait_kind::compute) account_->computed += took_;
-    return true;
-  }
+  bool finish() const noexcept { return true; }
   value_type take() { return outcome_.take(); }
   static value_type fail(errc) { std::terminate(); }  // never called: runs_to_its_end
 
@@ -52,9 +46,7 @@ class offload_operation final : job {
  private:
   void run() noexcept override {
     auto* home = home_;
-    auto start = std::chrono::steady_clock::now();
     outcome_.run(function_);
-    took_ = std::chrono::steady_clock::now() - start;
     auto claimed = node_->claim();
     WEFT_ASSERT(claimed);
     static_cast<void>(claimed);
@@ -68,8 +60,6 @@ class offload_operation final : job {
   outcome<value_type> outcome_;
   wait_node* node_ = nullptr;
   runtime* home_ = nullptr;
-  accounting* account_ = nullptr;
-  std::chrono::nanoseconds took_{};
 };
 
 }  // namespace weft::detail
@@ -79,7 +69,7 @@ namespace weft {
 /// blocking(f) as an operation.
 template <class F>
 [[nodiscard]] auto async_blocking(F f) {
-  return detail::offload_operation<F, wait_kind::blocking>{std::move(f)};
+  return detail::offload_operation<F>{std::move(f)};
 }
 
 /// Runs `f`, a call that blocks in the kernel, on a thread kept for that, and returns what it returns or throws what it

@@ -17,6 +17,7 @@
 #include <weft/base/report.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
+#include <weft/task/compute_pool.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/hibernation.hpp>
 #include <weft/task/stack_use.hpp>
@@ -29,7 +30,7 @@ namespace weft {
 struct runtime_options {
   /// How many seats run tasks, `most_seats` at the most; 0: as many as the process may use cores.
   std::size_t seats = 0;
-  /// How many carriers compute(), `most_threads` at the most; 0: as many as the process may use cores.
+  /// How many carriers compute, `most_threads` at the most; 0: available_parallelism().
   std::size_t compute_carriers = 0;
   /// The most OS threads that blocking() starts, `most_threads` at the most; further calls queue. 0: 256.
   std::size_t blocking_threads = 0;
@@ -99,7 +100,11 @@ class runtime : public sched::scheduler, private detail::end_observer {
   /// OS threads for calls that block in the kernel.
   [[nodiscard]] detail::worker_pool& blocking_pool() noexcept { return blocking_; }
   /// OS threads that compute, as many as cores, at a lower priority than the seats.
-  [[nodiscard]] detail::worker_pool& compute_pool() noexcept { return compute_; }
+  [[nodiscard]] detail::compute_pool& compute_pool() noexcept { return compute_; }
+
+  /// What the compute() calls of each place in the program have cost.
+  [[nodiscard]] std::vector<compute_site> compute_sites() const { return compute_.sites(); }
+  [[nodiscard]] compute_statistics computing() const noexcept { return compute_.statistics(); }
 
   /// Puts away the stacks of all virtual threads that are parked now, however short: for when memory is scarce. Returns
   /// how many.
@@ -153,7 +158,7 @@ class runtime : public sched::scheduler, private detail::end_observer {
   std::mutex other_stacks_mutex_;  // guards other_stacks_
   std::map<std::size_t, std::unique_ptr<stack::stack_pool>> other_stacks_;
   detail::worker_pool blocking_;
-  detail::worker_pool compute_;
+  detail::compute_pool compute_;
 
   std::mutex adopted_mutex_;  // guards adopted_
   std::condition_variable adopted_changed_;

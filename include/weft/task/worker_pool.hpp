@@ -22,15 +22,12 @@ class job {
   job* next_ = nullptr;
 };
 
-/// How urgent a pool's threads are to the operating system.
-enum class worker_priority : bool { normal, below_seats };
-
 /// OS threads, started when there is work and no idle one, up to a limit; beyond it jobs queue, first in, first out.
 /// Thread: any.
 /// Lifetime: every job has run before the destructor, which joins the threads, returns.
 class worker_pool {
  public:
-  worker_pool(std::size_t most_threads, worker_priority priority, std::string name);
+  worker_pool(std::size_t most_threads, std::string name);
   ~worker_pool();
   worker_pool(const worker_pool&) = delete;
   worker_pool& operator=(const worker_pool&) = delete;
@@ -38,16 +35,10 @@ class worker_pool {
   /// Has `work` run by a worker. When the system refuses the first thread, runs it here instead: nothing is lost.
   void submit(job& work) noexcept;
 
-  [[nodiscard]] std::size_t most_threads() const noexcept { return most_; }
-
-  /// The pool that the calling OS thread is a worker of, or null.
-  [[nodiscard]] static worker_pool* current() noexcept;
-
  private:
   void work() noexcept;
 
   const std::size_t most_;
-  const worker_priority priority_;
   const std::string name_;
   std::mutex mutex_;  // guards all below
   std::condition_variable arrived_;

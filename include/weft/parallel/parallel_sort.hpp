@@ -1,0 +1,141 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include <weft/parallel/sequential_sort.hpp>
+#include <weft/parallel/splitting.hpp>
+
+namespace weft {
+
+namespace detail {
+
+/// Below so many elements a part is sorted by one carrier.
+inline constexpr std::ptrdiff_t sorted_by_one = 4096;
+
+/// Quicksort: the parts on both sides of the pivot at the same time. What may throw here does so while children run,
+/// which use nothing of this frame.
+template <class I, class Less>
+parallel_task<> quicksort(I first, I last, Less* less, int rounds_left) {
+  while (last - first > sorted_by_one && rounds_left-- > 0) {
+    throw_if_stopped();
+    auto middle = partition_by_median(first, last, *less);
+    co_await fork(quicksort<I, Less>, first, middle, less, rounds_left);
+    first = middle + 1;
+  }
+  sort_alone(first, last, *less, rounds_left);
+  co_await join();
+}
+
+// A merge that throws, or that was not begun, must lose nothing: each says whether its elements are where they are to
+// be, and whoever waits for it moves them there where they are not.
+
+/// Merges two sorted runs into `out`, moving. Of equal elements those of the first run come first.
+template <class I, class O, class Less>
+parallel_task<> merge_runs(I first1, I last1, I first2, I last2, O out, Less* less, bool* moved) {
+  constexpr std::ptrdiff_t merged_by_one = 16 * 1024;
+  I cut1 = first1, cut2 = first2;
+  if ((last1 - first1) + (last2 - first2) <= merged_by_one) {
+    *moved = true;
+    merge_moving(first1, last1, first2, last2, out, *less);
+    co_return;
+  }
+  // Cut the longer run in the middle, and the other where that belongs.
+  if (last1 - first1 >= last2 - first2) {
+    cut1 += (last1 - first1) / 2;
+    cut2 = std::lower_bound(first2, last2, *cut1, std::ref(*less));
+  } else {
+    cut2 += (last2 - first2) / 2;
+    cut1 = std::upper_bound(first1, last1, *cut2, std::ref(*less));
+  }
+  auto out2 = out + ((cut1 - first1) + (cut2 - first2));
+  bool moved1 = false, moved2 = false;
+  std::exception_ptr thrown;
+  try {
+    co_await fork(merge_runs<I, O, Less>, first1, cut1, first2, cut2, out, less, &moved1);
+    co_await call(merge_runs<I, O, Less>, cut1, last1, cut2, last2, out2, less, &moved2);
+    co_await join();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (!moved1) std::move(first2, cut2, std::move(first1, cut1, out));
+  if (!moved2) std::move(cut2, last2, std::move(cut1, last1, out2));
+  *moved = true;
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+/// Where a merge sort leaves its elements.
+enum class sorted_into : bool { place, buffer };
+
+/// Merge sort of `count` elements at `first`, with as many places at `buffer`; the result is where `into` says.
+template <class I, class B, class Less>
+parallel_task<> merge_sort(I first, B buffer, std::ptrdiff_t count, Less* less, sorted_into into, bool* moved) {
+  bool to_buffer = into == sorted_into::buffer;
+  std::exception_ptr thrown;
+  if (count <= sorted_by_one) {
+    try {
+      stable_sort_alone(first, buffer, count, *less);
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    if (to_buffer) std::move(first, first + count, buffer);
+    *moved = true;
+    if (thrown) std::rethrow_exception(thrown);
+    co_return;
+  }
+  auto half = count / 2;
+  auto halves_into = to_buffer ? sorted_into::place : sorted_into::buffer;
+  bool moved1 = false, moved2 = false, merged = false;
+  try {
+    co_await fork(merge_sort<I, B, Less>, first, buffer, half, less, halves_into, &moved1);
+    co_await call(merge_sort<I, B, Less>, first + half, buffer + half, count - half, less, halves_into, &moved2);
+    co_await join();
+    if (to_buffer) {
+      co_await call(merge_runs<I, B, Less>, first, first + half, first + half, first + count, buffer, less, &merged);
+    } else {
+      co_await call(merge_runs<B, I, Less>, buffer, buffer + half, buffer + half, buffer + count, first, less, &merged);
+    }
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (!merged) {
+    if (to_buffer) std::move(first, first + count, buffer);
+    if (!to_buffer && moved1) std::move(buffer, buffer + half, first);
+    if (!to_buffer && moved2) std::move(buffer + half, buffer + count, first + half);
+  }
+  *moved = true;
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+}  // namespace detail
+
+/// std::sort. The elements are swapped, as std::sort does. A comparison that throws, or that is no strict weak order,
+/// leaves the elements in some order, all there. Runs, throws and is cancelled as the loops are (parallel_for.hpp).
+/// Source: quicksort with the partitioning of Edelkamp and Weiss, "BlockQuicksort: avoiding branch mispredictions in
+/// quicksort", 2016; after 2 log2(n) bad pivots heapsort.
+template <std::random_access_iterator I, class Less = std::less<>>
+void parallel_sort(I first, I last, Less less = {}) {
+  if (last - first < 2) return;
+  fork_join(detail::quicksort<I, Less>, first, last, &less, detail::most_rounds(last - first));
+}
+
+/// std::stable_sort, with room for as many elements again, which are default-constructible. As parallel_sort().
+/// Throws std::bad_alloc when there is no room.
+template <std::random_access_iterator I, class Less = std::less<>>
+  requires std::default_initializable<std::iter_value_t<I>>
+void parallel_stable_sort(I first, I last, Less less = {}) {
+  auto count = last - first;
+  if (count < 2) return;
+  auto buffer = std::make_unique_for_overwrite<std::iter_value_t<I>[]>(static_cast<std::size_t>(count));
+  bool moved = false;
+  fork_join(detail::merge_sort<I, std::iter_value_t<I>*, Less>, first, buffer.get(), static_cast<std::ptrdiff_t>(count),
+            &less, detail::sorted_into::place, &moved);
+}
+
+}  // namespace weft

@@ -1,0 +1,153 @@
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+#include <weft/base/bell.hpp>
+#include <weft/base/random.hpp>
+#include <weft/task/fork_frame.hpp>
+#include <weft/task/frame_stack.hpp>
+#include <weft/task/work_deque.hpp>
+
+namespace weft::detail {
+
+class compute_pool;
+class compute_worker;
+
+/// The worker that the calling OS thread is at present, or null. Coroutines read it anew after each suspension; a
+/// virtual thread never is one.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local compute_worker* this_compute_worker;
+
+/// What an OS thread has that runs fork-join coroutines.
+/// Thread: its own, but for what says otherwise.
+class compute_worker {
+ public:
+  /// Without a pool it computes alone.
+  compute_worker(compute_pool* pool, std::uint64_t seed) noexcept : random_{seed}, pool_{pool} {}
+  ~compute_worker();
+  compute_worker(const compute_worker&) = delete;
+  compute_worker& operator=(const compute_worker&) = delete;
+
+  /// Memory for a frame above all others of this worker; null when the computation was stopped or there is none.
+  [[nodiscard]] void* allocate(std::size_t bytes) noexcept {
+    bytes = (bytes + frame_stack::alignment - 1) / frame_stack::alignment * frame_stack::alignment;
+    auto* begin = top_;
+    // relaxed: whoever has set it to null only wants the next look to be a slow one
+    if (reinterpret_cast<std::uintptr_t>(begin) + bytes >
+        reinterpret_cast<std::uintptr_t>(limit_.load(std::memory_order_relaxed))) [[unlikely]] {
+      return allocate_slowly(bytes);
+    }
+    top_ = begin + bytes;
+    return begin;
+  }
+
+  /// The uppermost frame is gone.
+  void release(std::byte* frame) noexcept {
+    top_ = frame;
+    if (frame == base_) [[unlikely]]
+      release_segment();
+  }
+
+  /// Offers `frame`, whose state is saved. It may run elsewhere on return.
+  void push(fork_frame& frame) noexcept {
+    if (deque_.push(frame)) [[unlikely]]
+      look_around();
+  }
+
+  /// Takes back the frame that this worker pushed last. False: it was stolen.
+  [[nodiscard]] bool take_back() noexcept { return deque_.take_back(); }
+
+  /// Calls nest too deep to begin one more frame by a call.
+  [[nodiscard]] bool is_deep() const noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) < deep_below_;
+  }
+  /// The worker's loop goes on with `frame`, once all calls have returned.
+  void run_next(fork_frame& frame) noexcept {
+    next_ = &frame;
+    returning_ = true;
+  }
+  /// All calls return to the worker's loop: nobody goes on in place.
+  [[nodiscard]] bool is_returning() const noexcept { return returning_; }
+
+  /// Whether nothing of this worker's can be stolen: a hint for who may split its work.
+  [[nodiscard]] bool offers_nothing() const noexcept { return deque_.empty(); }
+
+  [[nodiscard]] frame_stack* stack() const noexcept { return stack_; }
+  [[nodiscard]] compute_pool* pool() const noexcept { return pool_; }
+  /// The computation whose frames run here, or null.
+  [[nodiscard]] fork_root* root() const noexcept { return stack_ ? stack_->root : nullptr; }
+
+  // What a frame does that is not the common case.
+
+  /// A frame is at its join, or has to wait before it throws. True: children are missing, and the last of them has it.
+  [[nodiscard]] bool waits_for_children(fork_frame& frame) noexcept;
+  /// A forked child has ended, its frame is gone, and its parent was stolen.
+  void arrive(fork_frame& parent) noexcept;
+  /// The frame's body is over, not plainly.
+  void finish(fork_frame& frame) noexcept;
+
+  /// Goes on with a frame of another worker.
+  void run_stolen(fork_frame& frame) noexcept;
+  /// The worker's loop: runs what run_next() was called for, and what comes of it.
+  void run_frames() noexcept;
+
+  /// While it lives, the worker has a stack of `root`'s, apart from what its caller runs there, and calls may nest as
+  /// deep as if there were none yet.
+  class own_stack {
+   public:
+    own_stack(compute_worker& worker, fork_root& root) noexcept;
+    ~own_stack();
+    own_stack(const own_stack&) = delete;
+    own_stack& operator=(const own_stack&) = delete;
+
+   private:
+    compute_worker& worker_;
+    frame_stack* outer_;
+    compute_worker* outer_worker_;
+    std::uintptr_t outer_deep_below_;
+  };
+
+  /// The worker that the calling OS thread is. On a thread that is none: one that computes alone.
+  [[nodiscard]] static compute_worker& here() noexcept;
+
+ private:
+  friend class compute_pool;
+
+  [[nodiscard]] void* allocate_slowly(std::size_t bytes) noexcept;
+  void release_segment() noexcept;
+  void look_around() noexcept;
+
+  /// Whether this worker has the frame from here on: no child is missing.
+  [[nodiscard]] bool has_all_children(fork_frame& frame) noexcept;
+  void end(fork_frame& frame) noexcept;
+  void take_over(fork_frame& frame) noexcept;
+  void use(frame_stack* stack) noexcept;
+  void set_limit(std::byte* limit) noexcept;
+  [[nodiscard]] frame_stack* unused_stack() noexcept;
+  void put_away(frame_stack* stack) noexcept;
+  /// No child begins without a look at whether the computation was stopped. Thread: any.
+  void check_soon() noexcept {
+    // seq_cst: after the computation was stopped; pairs with set_limit()
+    limit_.store(nullptr, std::memory_order_seq_cst);
+  }
+
+  std::byte* top_ = nullptr;
+  std::byte* base_ = nullptr;
+  std::atomic<std::byte*> limit_{nullptr};
+  frame_stack* stack_ = nullptr;
+  std::uintptr_t deep_below_ = 0;
+  bool returning_ = false;
+  fork_frame* next_ = nullptr;
+  work_deque<fork_frame> deque_;
+  base::bell bell_;
+  base::random random_;
+  compute_pool* const pool_;
+  frame_stack* unused_ = nullptr;
+  bool asleep_ = false;  // under the pool's mutex
+  std::thread thread_;
+};
+
+}  // namespace weft::detail

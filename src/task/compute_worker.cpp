@@ -1,0 +1,204 @@
+#include <weft/task/compute_worker.hpp>
+
+#include <utility>
+
+#include <weft/base/check.hpp>
+#include <weft/task/compute_pool.hpp>
+
+namespace weft::detail {
+
+constinit thread_local compute_worker* this_compute_worker = nullptr;
+
+compute_worker::~compute_worker() {
+  delete stack_;
+  while (unused_) delete std::exchange(unused_, unused_->next_unused);
+}
+
+compute_worker& compute_worker::here() noexcept {
+  if (this_compute_worker) return *this_compute_worker;
+  static thread_local compute_worker alone{nullptr, 1};
+  return alone;
+}
+
+void* compute_worker::allocate_slowly(std::size_t bytes) noexcept {
+  WEFT_CHECK(stack_ != nullptr, "a parallel_task is begun by weft::fork(), weft::call() or weft::fork_join()");
+  if (stack_->root->stopped() != 0) return nullptr;
+  stack_->save(top_);
+  auto window = stack_->saved();
+  if (static_cast<std::size_t>(window.limit - top_) < bytes) {
+    if (!stack_->grow(top_, bytes)) return nullptr;
+    window = stack_->saved();
+  }
+  top_ = window.top + bytes;
+  base_ = window.base;
+  set_limit(window.limit);
+  return window.top;
+}
+
+void compute_worker::release_segment() noexcept {
+  if (!stack_->shrink()) return;
+  auto window = stack_->saved();
+  top_ = window.top;
+  base_ = window.base;
+  set_limit(window.limit);
+}
+
+// The store before the look: whoever stops the computation sets the flag before it tells the workers.
+void compute_worker::set_limit(std::byte* limit) noexcept {
+  limit_.exchange(limit, std::memory_order_seq_cst);  // seq_cst: see above; pairs with check_soon()
+  if (stack_->root && stack_->root->stopped() != 0) check_soon();
+}
+
+void compute_worker::use(frame_stack* stack) noexcept {
+  stack_ = stack;
+  auto window = stack->saved();
+  top_ = window.top;
+  base_ = window.base;
+  set_limit(window.limit);
+}
+
+frame_stack* compute_worker::unused_stack() noexcept {
+  if (!unused_) return new frame_stack;
+  auto* stack = std::exchange(unused_, unused_->next_unused);
+  stack->root = nullptr;
+  return stack;
+}
+
+// One is kept.
+void compute_worker::put_away(frame_stack* stack) noexcept {
+  if (unused_) return delete stack;
+  stack->next_unused = nullptr;
+  unused_ = stack;
+}
+
+void compute_worker::look_around() noexcept {
+  deque_.grow();
+  if (pool_) pool_->wake_for_frames();
+}
+
+bool compute_worker::has_all_children(fork_frame& frame) noexcept {
+  auto owed = fork_frame::nobody - frame.steals;
+  // acq_rel: what the children did is seen by whoever has the frame from here on, and so is the frame's own
+  if (frame.arrivals.fetch_sub(owed, std::memory_order_acq_rel) != owed) return false;
+  take_over(frame);
+  return true;
+}
+
+void compute_worker::take_over(fork_frame& frame) noexcept {
+  frame.steals = 0;
+  // relaxed: published with the frame, when it is next offered
+  frame.arrivals.store(fork_frame::nobody, std::memory_order_relaxed);
+  if (frame.stack == stack_) return;
+  stack_->save(top_);
+  put_away(stack_);
+  use(frame.stack);
+}
+
+bool compute_worker::waits_for_children(fork_frame& frame) noexcept {
+  if (frame.steals == 0 || has_all_children(frame)) return false;
+  returning_ = true;
+  return true;
+}
+
+void compute_worker::arrive(fork_frame& parent) noexcept {
+  returning_ = true;
+  bool on_its_stack = parent.stack == stack_;
+  if (on_its_stack) stack_->save(top_);
+  // acq_rel: what the child did, and its stack, for whoever has the parent from here on; or all that, for this worker
+  if (parent.arrivals.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+    // The parent may be gone from here on: touch nothing of it, nor of its stack.
+    if (on_its_stack) use(unused_stack());
+    return;
+  }
+  take_over(parent);
+  parent.is(fork_frame::at_end) ? end(parent) : run_next(parent);
+}
+
+void compute_worker::finish(fork_frame& frame) noexcept {
+  if (frame.steals != 0) {
+    frame.set(fork_frame::at_end);
+    if (!has_all_children(frame)) {
+      returning_ = true;
+      return;
+    }
+  }
+  end(frame);
+}
+
+void compute_worker::end(fork_frame& frame) noexcept {
+  auto& root = *stack_->root;
+  if (frame.is(fork_frame::trouble) && !frame.is(fork_frame::threw)) {
+    // Its children threw, and it has not joined them.
+    root.keep(frame, nullptr);
+    frame.set(fork_frame::threw);
+  }
+  auto* parent = frame.parent;
+  auto how = frame.how;
+  bool threw = frame.is(fork_frame::threw), detached = frame.is(fork_frame::detached);
+  std::exception_ptr error;
+  if (threw && how == fork_frame::kind::root) error = root.take(frame);
+  if (threw && how != fork_frame::kind::root) {
+    root.hand_over(frame, *parent);
+    parent->set(how == fork_frame::kind::called ? fork_frame::call_failed : fork_frame::fork_failed);
+  }
+  frame.handle().destroy();
+  if (!detached) return;  // to the parent
+  returning_ = true;
+  switch (how) {
+    case fork_frame::kind::root: return root.ended(std::move(error));
+    case fork_frame::kind::called:
+      // Before the parent throws, those that it forked end: they use its variables.
+      if (!threw || !waits_for_children(*parent)) run_next(*parent);
+      return;
+    case fork_frame::kind::forked: take_back() ? run_next(*parent) : arrive(*parent);
+  }
+}
+
+void compute_worker::run_stolen(fork_frame& frame) noexcept {
+  ++frame.steals;
+  stack_->root = frame.stack->root;
+  set_limit(stack_->saved().limit);
+  run_next(frame);
+  run_frames();
+}
+
+void compute_worker::run_frames() noexcept {
+  while (next_) {
+    auto& frame = *std::exchange(next_, nullptr);
+    returning_ = false;
+    frame.set(fork_frame::detached);
+    frame.handle().resume();
+  }
+  returning_ = false;
+}
+
+compute_worker::own_stack::own_stack(compute_worker& worker, fork_root& root) noexcept
+    : worker_{worker},
+      outer_{worker.stack_},
+      outer_worker_{std::exchange(this_compute_worker, &worker)},
+      outer_deep_below_{worker.deep_below_} {
+  // Of what a thread's stack has, 8 MiB or more, a small part: it stays in memory.
+  constexpr std::uintptr_t calls_bytes = std::uintptr_t{128} * 1024;
+  worker.deep_below_ = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - calls_bytes;
+  if (outer_) outer_->save(worker.top_);
+  auto* fresh = worker.unused_stack();
+  fresh->root = &root;
+  worker.use(fresh);
+}
+
+compute_worker::own_stack::~own_stack() {
+  worker_.stack_->save(worker_.top_);
+  worker_.put_away(worker_.stack_);
+  this_compute_worker = outer_worker_;
+  worker_.deep_below_ = outer_deep_below_;
+  if (outer_) {
+    worker_.use(outer_);
+    return;
+  }
+  worker_.stack_ = nullptr;
+  worker_.top_ = worker_.base_ = nullptr;
+  // relaxed: only this thread allocates, and it has nothing to allocate on
+  worker_.limit_.store(nullptr, std::memory_order_relaxed);
+}
+
+}  // namespace weft::detail
