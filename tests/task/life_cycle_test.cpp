@@ -442,7 +442,7 @@ TEST(options, out_of_range_are_refused_with_the_range) {
 TEST(options, of_zero_are_the_defaults) {
   runtime home{{.seats = 0, .compute_carriers = 0, .blocking_threads = 0}};
   EXPECT_EQ(home.seat_count(), sched::available_cores());
-  EXPECT_EQ(home.compute_pool().most_threads(), sched::available_cores());
+  EXPECT_EQ(home.compute_pool().most_carriers(), available_parallelism());
   EXPECT_EQ(home.blocking_pool().most_threads(), 256u);
 }
 

@@ -35,6 +35,8 @@ class worker_pool {
   /// Has `work` run by a worker. When the system refuses the first thread, runs it here instead: nothing is lost.
   void submit(job& work) noexcept;
 
+  [[nodiscard]] std::size_t most_threads() const noexcept { return most_; }
+
  private:
   void work() noexcept;
 
