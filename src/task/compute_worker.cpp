@@ -170,6 +170,7 @@ void compute_worker::run_frames() noexcept {
     frame.handle().resume();
   }
   returning_ = false;
+  stack_->root = nullptr;  // it is empty, and the computation may be gone
 }
 
 compute_worker::own_stack::own_stack(compute_worker& worker, fork_root& root) noexcept
