@@ -46,13 +46,14 @@ parallel_task<> merge_runs(I first1, I last1, I first2, I last2, O out, Less* le
     merge_moving(first1, last1, first2, last2, out, *less);
     co_return;
   }
+  auto by = [less](const auto& a, const auto& b) { return (*less)(a, b); };
   // Cut the longer run in the middle, and the other where that belongs.
   if (last1 - first1 >= last2 - first2) {
     cut1 += (last1 - first1) / 2;
-    cut2 = std::lower_bound(first2, last2, *cut1, std::ref(*less));
+    cut2 = std::lower_bound(first2, last2, *cut1, by);
   } else {
     cut2 += (last2 - first2) / 2;
-    cut1 = std::upper_bound(first1, last1, *cut2, std::ref(*less));
+    cut1 = std::upper_bound(first1, last1, *cut2, by);
   }
   auto out2 = out + ((cut1 - first1) + (cut2 - first2));
   bool moved1 = false, moved2 = false;

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <iterator>
 #include <type_traits>
 #include <utility>
@@ -112,8 +111,9 @@ void sort_alone(I first, I last, Less& less, int rounds_left) {
   constexpr std::ptrdiff_t few = 24;
   while (last - first > few) {
     if (rounds_left-- <= 0) {
-      std::make_heap(first, last, std::ref(less));
-      std::sort_heap(first, last, std::ref(less));
+      auto by = [&less](const auto& a, const auto& b) { return less(a, b); };
+      std::make_heap(first, last, by);
+      std::sort_heap(first, last, by);
       return;
     }
     auto middle = partition_by_median(first, last, less);
