@@ -57,11 +57,14 @@
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/task/async_frame.hpp>
+#include <weft/task/async_generator.hpp>
 #include <weft/task/compute_pool.hpp>
 #include <weft/task/compute_worker.hpp>
 #include <weft/task/deadlock.hpp>
+#include <weft/task/first_success.hpp>
 #include <weft/task/fork_frame.hpp>
 #include <weft/task/frame_stack.hpp>
+#include <weft/task/generator.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/race.hpp>

@@ -10,7 +10,27 @@ scope::~scope() noexcept(false) {
   bool unwinding = std::uncaught_exceptions() > exceptions_outside_;
   if (unwinding) cancel();
   wait_for_all();
-  if (first_error_ && !unwinding) std::rethrow_exception(std::exchange(first_error_, nullptr));
+  stop_.reset();
+  if (!unwinding) throw_errors();
+}
+
+scope::scope(scope_options options) : policy_{options.policy} {
+  if (options.stop.stop_possible()) stop_.emplace(std::move(options.stop), canceller{this});
+}
+
+scope_errors::scope_errors(std::vector<std::exception_ptr> all) : all_{std::move(all)} {
+  what_ = std::to_string(all_.size()) + " tasks of a scope failed";
+}
+
+void scope::throw_errors() {
+  std::vector<std::exception_ptr> errors;
+  {
+    std::lock_guard guard{lock_};
+    errors.swap(errors_);
+  }
+  if (errors.empty()) return;
+  if (policy_ == scope_policy::collect_all) throw scope_errors{std::move(errors)};
+  std::rethrow_exception(errors.front());
 }
 
 void scope::adopt(detail::task_state& child) {
@@ -29,16 +49,12 @@ void scope::adopt(detail::task_state& child) {
 }
 
 void scope::join() {
+  WEFT_CHECK(!detail::current_task().is_observed_by(*this), "a child that joins its scope would wait for itself");
   if (!await(async_join())) {
     cancel();
     wait_for_all();
   }
-  std::exception_ptr error;
-  {
-    std::lock_guard guard{lock_};
-    error = std::exchange(first_error_, nullptr);
-  }
-  if (error) std::rethrow_exception(error);
+  throw_errors();
 }
 
 void scope::wait_for_all() noexcept {
@@ -74,10 +90,8 @@ void scope::on_end(detail::task_state& child, const std::exception_ptr& error) n
   bool first_failure = false;
   if (error) {
     std::lock_guard guard{lock_};
-    if (!first_error_) {
-      first_error_ = error;
-      first_failure = true;
-    }
+    first_failure = policy_ == scope_policy::first_error_cancels && errors_.empty();
+    if (first_failure || policy_ == scope_policy::collect_all) errors_.push_back(error);
   }
   if (first_failure) cancel();
   base::intrusive_list<wait_node> claimed;
@@ -103,6 +117,7 @@ bool scope::join_operation::arm(wait_node& node) noexcept {
 }
 
 void scope::join_operation::disarm(wait_node& node) noexcept {
+  if (node.ended_the_wait()) return;  // taken out by the last child; the scope may be gone
   std::lock_guard guard{target_->lock_};
   if (node.is_linked()) base::intrusive_list<wait_node>::remove(node);
 }

@@ -1,9 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <optional>
 #include <source_location>
+#include <stop_token>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
@@ -11,13 +16,80 @@
 
 namespace weft {
 
-/// A lifetime that the tasks spawned in it cannot outlive. The first that throws cancels the others; what it threw
-/// reaches the owner, from join().
+/// What becomes of the others when a child of a scope throws.
+enum class scope_policy : std::uint8_t {
+  first_error_cancels,  ///< they are cancelled; join() throws what the first one threw
+  collect_all,          ///< they go on; join() throws scope_errors, with all that was thrown
+};
+
+struct scope_options {
+  scope_policy policy = scope_policy::first_error_cancels;
+  /// When its stop is requested, the scope is cancelled.
+  std::stop_token stop = {};
+};
+
+/// What the children of a scope threw that collects all.
+class scope_errors : public std::exception {
+ public:
+  explicit scope_errors(std::vector<std::exception_ptr> all);
+  [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
+  /// In the order in which the children ended.
+  [[nodiscard]] const std::vector<std::exception_ptr>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<std::exception_ptr> all_;
+  std::string what_;
+};
+
+/// What a child of a scope will have returned. Move-only; may be dropped, and outlive the scope.
+/// Thread: one at a time.
+template <class T>
+class child_result {
+ public:
+  explicit child_result(detail::started<T> started) noexcept : task_{started.task}, result_{started.result} {}
+  child_result(child_result&& other) noexcept
+      : task_{std::exchange(other.task_, nullptr)}, result_{std::exchange(other.result_, nullptr)} {}
+  child_result& operator=(child_result&& other) noexcept {
+    std::swap(task_, other.task_);
+    std::swap(result_, other.result_);
+    return *this;
+  }
+  ~child_result() {
+    if (!task_) return;
+    if (task_->has_ended()) result_->discard_value();
+    task_->release();
+  }
+
+  [[nodiscard]] bool has_ended() const noexcept { return task_->has_ended(); }
+
+  /// What the child returned, moved out, or throws what it threw. Once, after the child has ended: after the scope was
+  /// joined.
+  T take() {
+    WEFT_CHECK(task_ && task_->has_ended(), "a child's result is taken once, after its scope was joined");
+    struct releaser {
+      child_result& handle;
+      ~releaser() {
+        handle.result_->discard_value();
+        std::exchange(handle.task_, nullptr)->release();
+      }
+    } guard{*this};
+    return result_->take();
+  }
+
+ private:
+  detail::task_state* task_;
+  detail::outcome<T>* result_;
+};
+
+/// A lifetime that the tasks spawned in it cannot outlive. Unless its policy is another, the first that throws cancels
+/// the others; what it threw reaches the owner, from join().
 /// Thread: spawn and cancel from any task, its children included, while it lives; join and the destructor by the owner.
-/// Lifetime: destroyed by a virtual thread or an OS thread; a coroutine awaits async_join() first.
+/// Lifetime: destroyed by a virtual thread or an OS thread; a coroutine awaits shield(async_join()) first. Others that
+///   wait for its end when it is destroyed go on, as at any end of its children.
 class scope : private detail::end_observer {
  public:
   scope() = default;
+  explicit scope(scope_options options);
   scope(const scope&) = delete;
   scope& operator=(const scope&) = delete;
 
@@ -36,7 +108,24 @@ class scope : private detail::end_observer {
     spawn(spawn_options{}, std::forward<F>(f), site);
   }
 
-  /// Waits until all children have ended, then throws what the first one threw, if any did.
+  /// The same, for what the child returns: see child_result. Of a virtual thread it keeps the stack until it is
+  /// dropped.
+  template <class F>
+  [[nodiscard]] child_result<detail::spawned_t<F>> spawn_result(
+      const spawn_options& options, F&& f, std::source_location site = std::source_location::current()) {
+    auto started = detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f));
+    started.task->give_handle();
+    child_result<detail::spawned_t<F>> handle{started};
+    adopt(*started.task);
+    return handle;
+  }
+  template <class F>
+  [[nodiscard]] child_result<detail::spawned_t<F>> spawn_result(
+      F&& f, std::source_location site = std::source_location::current()) {
+    return spawn_result(spawn_options{}, std::forward<F>(f), site);
+  }
+
+  /// Waits until all children have ended, then throws what the policy says, if any of them threw.
   /// Parks. Cancel, or the caller's deadline: cancels the children, and still waits for them.
   void join();
 
@@ -60,8 +149,16 @@ class scope : private detail::end_observer {
   base::intrusive_list<wait_node> joiners_;
   std::size_t count_ = 0;
   bool cancelled_ = false;
-  std::exception_ptr first_error_;
+  struct canceller {
+    scope* target;
+    void operator()() const noexcept { target->cancel(); }
+  };
+  void throw_errors();
+
+  scope_policy policy_ = scope_policy::first_error_cancels;
+  std::vector<std::exception_ptr> errors_;
   int exceptions_outside_ = std::uncaught_exceptions();
+  std::optional<std::stop_callback<canceller>> stop_;
 };
 
 class scope::join_operation {

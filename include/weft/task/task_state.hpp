@@ -160,6 +160,8 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] bool observe_end(end_observer& observer) noexcept;
   /// The same before the task is scheduled.
   void set_observer(end_observer& observer) noexcept { observer_ = &observer; }
+  /// The task itself, if it was spawned with an observer.
+  [[nodiscard]] bool is_observed_by(const end_observer& observer) const noexcept { return observer_ == &observer; }
 
  protected:
   /// The scheduler resumed the task on this carrier.

@@ -1,0 +1,162 @@
+#include "task/task_fixture.hpp"
+
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <weft/task/async_generator.hpp>
+#include <weft/task/generator.hpp>
+#include <weft/task/task.hpp>
+
+namespace weft {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::run_until_parked;
+
+class coroutines : public testing::runtime_test {};
+WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(coroutines);
+
+// GCC goes on by a call instead of a jump when it does not optimise.
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__)
+constexpr int many = 1'000;
+#else
+constexpr int many = 1'000'000;
+#endif
+
+task<int> one() { co_return 1; }
+
+task<int> deep(int depth) {
+  if (depth == 0) co_return 0;
+  co_return 1 + co_await deep(depth - 1);
+}
+
+TEST_P(coroutines, that_await_a_million_others_in_a_loop_use_no_stack) {
+  run([] {
+    auto loop = spawn([]() -> task<int> {
+      int sum = 0;
+      for (int i = 0; i < many; ++i) sum += co_await one();
+      co_return sum;
+    });
+    EXPECT_EQ(loop.join(), many);
+  });
+}
+
+TEST_P(coroutines, a_million_deep_use_no_stack) {
+  run([] {
+    EXPECT_EQ(spawn(deep(many)).join(), many);
+    EXPECT_EQ(await(deep(many)), many) << "on a virtual thread's own stack";
+  });
+}
+
+generator<int> numbers(int below) {
+  for (int i = 0; i < below; ++i) co_yield i;
+}
+
+TEST(generators, are_ranges_that_make_each_element_when_it_is_asked_for) {
+  std::vector<int> seen;
+  for (int each : numbers(5)) seen.push_back(each);
+  EXPECT_EQ(seen, (std::vector{0, 1, 2, 3, 4}));
+  int sum = 0;
+  for (int each : numbers(1'000'000'000) | std::views::take(4)) sum += each;
+  EXPECT_EQ(sum, 6);
+  for (int each : numbers(0)) ADD_FAILURE() << each;
+}
+
+generator<std::unique_ptr<int>> pointers([[maybe_unused]] std::shared_ptr<int> alive) {
+  co_yield std::make_unique<int>(1);
+  auto second = std::make_unique<int>(2);
+  co_yield second;
+  EXPECT_EQ(second, nullptr) << "whoever iterates may move it out";
+  throw std::runtime_error{"no third"};
+}
+
+TEST(generators, of_what_can_only_be_moved_throw_where_the_next_is_asked_for) {
+  auto alive = std::make_shared<int>(0);
+  std::vector<std::unique_ptr<int>> taken;
+  EXPECT_THROW(
+      {
+        for (auto& each : pointers(alive)) taken.push_back(std::move(each));
+      },
+      std::runtime_error);
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(*taken[1], 2);
+  {
+    auto unfinished = pointers(alive);
+    EXPECT_EQ(**unfinished.begin(), 1);
+    EXPECT_EQ(alive.use_count(), 2);
+  }
+  EXPECT_EQ(alive.use_count(), 1) << "a generator that is dropped takes its coroutine along";
+}
+
+async_generator<int> ticks(int count) {
+  for (int i = 0; i < count; ++i) {
+    if (auto slept = co_await async_sleep(1s); !slept) throw std::system_error{slept.error()};
+    co_yield i;
+  }
+}
+
+TEST_P(coroutines, that_generate_wait_between_elements_for_both_kinds_of_task) {
+  run([] {
+    auto began = now();
+    int sum = 0;
+    auto mine = ticks(3);
+    while (auto* each = mine.next()) sum += *each;
+    EXPECT_EQ(mine.next(), nullptr) << "it stays over";
+    auto other = spawn([]() -> task<int> {
+      int total = 0;
+      auto all = ticks(4);
+      while (auto* each = co_await all.async_next()) total += *each;
+      co_return total;
+    });
+    EXPECT_EQ(sum, 3);
+    EXPECT_EQ(other.join(), 6);
+    EXPECT_GE(now() - began, 7s);
+    EXPECT_LT(now() - began, 8s);
+  });
+}
+
+TEST_P(coroutines, that_generate_are_cancelled_with_the_task_that_asks) {
+  run([] {
+    auto asking = spawn([]() -> task<int> {
+      int seen = 0;
+      auto all = ticks(100);
+      try {
+        while (co_await all.async_next()) ++seen;
+      } catch (const std::system_error& stopped) {
+        EXPECT_EQ(stopped.code(), errc::cancelled);
+      }
+      co_return seen;
+    });
+    EXPECT_TRUE(sleep(2500ms));
+    asking.cancel();
+    EXPECT_EQ(asking.join(), 2);
+  });
+}
+
+async_generator<int> immediate(int count) {
+  for (int i = 0; i < count; ++i) co_yield i;
+}
+
+TEST_P(coroutines, that_ask_a_generator_a_million_times_use_no_stack) {
+  run([] {
+    auto asking = spawn([]() -> task<int> {
+      int seen = 0;
+      auto all = immediate(many);
+      while (co_await all.async_next()) ++seen;
+      co_return seen;
+    });
+    EXPECT_EQ(asking.join(), many);
+  });
+}
+
+TEST(misuse, of_a_generator_iterated_over_twice_is_reported) {
+  auto twice = numbers(2);
+  for (int each : twice) static_cast<void>(each);
+  EXPECT_DEATH(static_cast<void>(twice.begin()), "iterated over once");
+}
+
+}  // namespace
+}  // namespace weft
