@@ -60,7 +60,7 @@ class run_queue {
   /// Starts to load a task that is some turns away, when there are so many that they have left the caches.
   void prefetch() const noexcept {
     // relaxed, all: the owner's own, and a hint
-    constexpr std::int64_t ahead = 4, many = 1024;
+    constexpr std::int64_t ahead = 2, many = 48;
     auto head = head_.load(std::memory_order_relaxed);
     if (static_cast<std::int64_t>(tail_.load(std::memory_order_relaxed) - head) < many) return;
     ring_.load(std::memory_order_relaxed)->at(head + ahead).load(std::memory_order_relaxed)->prefetch();
