@@ -46,9 +46,9 @@ static_assert(offsetof(saved_flow, stack_pointer) == 0 && offsetof(saved_flow, r
       "movq    %%rsp, 0(%[save])\n\t"
       "movq    %%rbp, 16(%[save])\n\t"
       "movq    %%rax, 8(%[save])\n\t"
-      // Storing MXCSR takes four fifths of a switch. Loading it at once is hidden behind that; looking first whether the
-      // two flows differ has to wait for the store, and costs a third more than to load. The x87 word is the other way
-      // round, and is compared in the width in which it was stored, since no store is forwarded to a wider load.
+      // Storing MXCSR takes four fifths of a switch. Loading it at once is hidden behind that; looking first whether
+      // the two flows differ has to wait for the store, and costs a third more than to load. The x87 word is the other
+      // way round, and is compared in the width in which it was stored, since no store is forwarded to a wider load.
       "movzwl  28(%[load]), %%ecx\n\t"
       "ldmxcsr 24(%[load])\n\t"
       "cmpw    %%cx, 28(%[save])\n\t"
