@@ -71,6 +71,7 @@
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/select_machine.hpp>
+#include <weft/task/sender.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>

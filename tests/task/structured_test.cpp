@@ -174,7 +174,7 @@ TEST_P(races, that_two_win_at_the_same_time_have_one_winner) {
     first_success<int> both;
     for (int i = 0; i < 2; ++i) {
       both.spawn([i] {
-        EXPECT_TRUE(sleep(1s));
+        static_cast<void>(sleep(1s));  // the other may have won before this one slept
         return i;
       });
     }
