@@ -1,14 +1,9 @@
 #include "task/task_fixture.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <future>
-#include <mutex>
 #include <optional>
-#include <semaphore>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <weft/sync/channel.hpp>
@@ -16,6 +11,7 @@
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/task/deadlock.hpp>
+#include <weft/task/known_end.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/with_deadline.hpp>
 
@@ -254,117 +250,56 @@ TEST_P(tracked_tasks, that_hold_what_the_children_they_wait_for_want_are_a_deadl
   });
 }
 
-// In real time, since its thread looks: each waits until it has been told, however long that takes.
-
-struct told {
-  std::mutex mutex;
-  std::vector<deadlock> all;
-  std::counting_semaphore<> more{0};
-
-  tracking_options options(deadlock_action then) {
-    return {.tasks = tracking::on, .look_every = 1ms, .then = then, .on_deadlock = [this](const deadlock& found) {
-              {
-                std::lock_guard guard{mutex};
-                all.push_back(found);
-              }
-              more.release();
-            }};
-  }
-};
-
-TEST(deadlocks, are_told_while_they_happen_and_other_tasks_run) {
-  told heard;
-  runtime home{{.seats = 2, .tracking = heard.options(deadlock_action::report)}};
-  run_in(home, {.name = "main"}, [&] {
-    mutex left, right;
-    event both;
-    auto cross = [&both](mutex& first, mutex& second) {
-      std::scoped_lock held{first};
-      EXPECT_TRUE(both.wait());
-      if (await(second.async_lock())) second.unlock();
-    };
-    auto one = spawn([&] { cross(left, right); });
-    auto two = spawn([&] { cross(right, left); });
-    run_until_parked(one);
-    run_until_parked(two);
-    std::atomic<bool> done{false};
-    auto busy = spawn([&] {
-      while (!done) yield();
+TEST_P(tracked_tasks, that_wait_for_known_ends_of_channels_that_wait_for_them_are_a_deadlock) {
+  run([] {
+    channel<int> there{0}, back{0};
+    auto first = spawn({.name = "first"}, [&] {
+      known_end sends{back, channel_side::sends};
+      return there.recv();
     });
-    both.set();
-    while (!heard.more.try_acquire()) EXPECT_TRUE(sleep(1ms));
-    done = true;
-    one.cancel();
-    busy.join();
-    one.join();
-    two.join();
+    auto second = spawn({.name = "second"}, [&]() -> task<result<int>> {
+      known_end sends{there, channel_side::sends};
+      co_return co_await back.async_recv();
+    });
+    run_until_parked(first);
+    run_until_parked(second);
+    auto found = runtime::current()->find_deadlocks();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].tasks.size(), 2u);
+    first.cancel();
+    EXPECT_EQ(first.join().error(), errc::cancelled);
+    back.close();
+    EXPECT_EQ(second.join().error(), errc::closed);
   });
-  ASSERT_EQ(heard.all.size(), 1u);
-  EXPECT_EQ(heard.all[0].tasks.size(), 2u);
 }
 
-TEST(deadlocks, of_everything_are_told_and_can_be_ended) {
-  told heard;
-  runtime home{{.seats = 2, .tracking = heard.options(deadlock_action::fail_waits)}};
-  auto outcome = run_in(home, {.name = "main"}, [&] {
-    channel<int> numbers{0};
-    auto receiver =
-        spawn({.name = "receiver"}, [&]() -> task<result<int>> { co_return co_await numbers.async_recv(); });
-    return receiver.join();
-  });
-  EXPECT_EQ(outcome.error(), errc::deadlock);
-  ASSERT_EQ(heard.all.size(), 1u);
-  EXPECT_TRUE(heard.all[0].everything_sleeps);
-  auto names = std::vector<std::string>{};
-  for (auto& each : heard.all[0].tasks) names.push_back(each.name);
-  EXPECT_TRUE(std::ranges::find(names, "receiver") != names.end());
-  EXPECT_TRUE(std::ranges::find(names, "main") != names.end());
-}
-
-TEST(deadlocks, are_not_suspected_where_an_os_thread_may_still_do_something) {
-  told heard;
-  runtime home{{.seats = 1, .tracking = heard.options(deadlock_action::report)}};
-  channel<int> numbers{0};
-  std::binary_semaphore go{0};
-  std::thread outside{[&] {
-    go.acquire();
-    EXPECT_TRUE(numbers.send(1));
-  }};
-  run_in(home, {}, [&] {
-    auto receiver = spawn([&] { return numbers.recv(); });
+TEST_P(tracked_tasks, that_wait_for_several_known_ends_are_none_while_one_of_those_can_go_on) {
+  run([] {
+    channel<int> numbers{0}, never{0};
+    event go;
+    auto free = spawn([&] {
+      known_end sends{numbers, channel_side::sends};
+      EXPECT_TRUE(go.wait());
+      return numbers.send(1).has_value();
+    });
+    auto receiver = spawn([&] {
+      known_end sends{never, channel_side::sends};
+      return numbers.recv();
+    });
+    auto stuck = spawn([&] {
+      known_end sends{numbers, channel_side::sends};
+      return never.recv();
+    });
+    run_until_parked(free);
     run_until_parked(receiver);
-    // Long enough for many looks; that a look comes later would not make the test fail.
-    EXPECT_TRUE(sleep(20ms));
-    auto releaser = spawn([&] { go.release(); });
+    run_until_parked(stuck);
+    EXPECT_TRUE(runtime::current()->find_deadlocks().empty());
+    go.set();
     EXPECT_EQ(receiver.join(), 1);
+    EXPECT_TRUE(free.join());
+    stuck.cancel();
+    EXPECT_FALSE(stuck.join());
   });
-  outside.join();
-  EXPECT_TRUE(heard.all.empty());
-}
-
-TEST(leaks, are_reported_at_the_end_when_asked_for) {
-  std::vector<std::string> lines;
-  std::mutex mutex;
-  {
-    virtual_clock clock;
-    runtime home{{.seats = 1,
-                  .report =
-                      [&](std::string_view line) {
-                        std::lock_guard guard{mutex};
-                        lines.emplace_back(line);
-                      },
-                  .tracking = {.leaks = leak_report::yes}}};
-    static channel<int> never{0};
-    run_in(home, {}, [&] {
-      auto detached = spawn({.name = "forgotten"}, [&] { static_cast<void>(never.recv()); });
-      run_until_parked(detached);
-      detached.detach();
-    });
-    home.report_leaks();
-  }
-  ASSERT_EQ(lines.size(), 1u);
-  EXPECT_NE(lines[0].find("\"forgotten\", a virtual thread spawned at "), std::string::npos) << lines[0];
-  EXPECT_NE(lines[0].find("for the channel 0x"), std::string::npos) << lines[0];
 }
 
 TEST(tracking_off, says_so_and_finds_nothing) {

@@ -14,6 +14,7 @@
 #include <weft/base/spin_lock.hpp>
 #include <weft/sync/value_queue.hpp>
 #include <weft/sync/wait_list.hpp>
+#include <weft/task/known_end.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft {
@@ -237,7 +238,7 @@ class channel<T>::send_operation : base::list_hook {
     if (sent_) return {};
     return fail(errc::closed);
   }
-  void describe(detail::wait_description& into) const { into.add(kind, "channel", to_); }
+  void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
   value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
 
  private:
@@ -325,7 +326,7 @@ class channel<T>::recv_operation : base::list_hook {
     return received;
   }
   static value_type fail(errc condition) { return failure(condition); }
-  void describe(detail::wait_description& into) const { into.add(kind, "channel", from_); }
+  void describe(detail::wait_description& into) const { detail::describe_channel(into, from_, channel_side::sends); }
 
  private:
   friend class channel;
