@@ -1,8 +1,9 @@
-// The server of mixed_inline: a route that waits 10 ms and one that computes on the virtual thread of its request,
-// without any annotation.
+// The server of mixed_inline and mixed_compute: a route that waits 10 ms, and one that computes: on the virtual thread
+// of its request, without any annotation, or by compute().
 //
-//     mixed_server ROUNDS         serves; ROUNDS is how long /burn computes
-//     mixed_server --calibrate    prints how many rounds take 20 ms here
+//     mixed_server ROUNDS             serves; ROUNDS is how long /burn computes
+//     mixed_server --compute ROUNDS   the same, by compute()
+//     mixed_server --calibrate        prints how many rounds take 20 ms here
 
 #include <algorithm>
 #include <chrono>
@@ -43,13 +44,18 @@ int calibrate() {
   return 0;
 }
 
-int serve(std::uint64_t rounds) {
+enum class burns_by : bool { request, compute };
+
+int serve(std::uint64_t rounds, burns_by how) {
   weft::http::router routes;
   routes.get("/wait", [](auto&, auto& response) {
     static_cast<void>(weft::sleep(10ms));
     response.text("waited");
   });
-  routes.get("/burn", [rounds](auto&, auto& response) { response.text(std::to_string(burn(rounds))); });
+  routes.get("/burn", [rounds, how](auto&, auto& response) {
+    const auto last = how == burns_by::compute ? weft::compute([&] { return burn(rounds); }) : burn(rounds);
+    response.text(std::to_string(last));
+  });
   auto listener = weft::tcp_listener::bind("127.0.0.1:0");
   if (!listener) return std::fprintf(stderr, "mixed_server: %s\n", listener.error().message().c_str()), 1;
   std::printf("http://%s\n", listener->local().to_string().c_str());
@@ -61,7 +67,11 @@ int serve(std::uint64_t rounds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return std::fprintf(stderr, "usage: mixed_server ROUNDS | --calibrate\n"), 2;
-  if (std::string_view{argv[1]} == "--calibrate") return calibrate();
-  return weft::run({.seats = 2}, [&] { return serve(std::strtoull(argv[1], nullptr, 10)); });
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (argc == 2 && first == "--calibrate") return calibrate();
+  const auto how = first == "--compute" ? burns_by::compute : burns_by::request;
+  if (argc != (how == burns_by::compute ? 3 : 2)) {
+    return std::fprintf(stderr, "usage: mixed_server [--compute] ROUNDS | --calibrate\n"), 2;
+  }
+  return weft::run({.seats = 2}, [&] { return serve(std::strtoull(argv[argc - 1], nullptr, 10), how); });
 }

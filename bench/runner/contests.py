@@ -7,6 +7,9 @@ from typing import Callable, Dict, List
 from . import programs, servers, uploads
 from .programs import failed
 
+# CPU-bound: each gives its time and the peak of the process's memory.
+WORKLOADS = ["fib_38", "skynet_100m", "nqueens_14", "matmul_1024", "uts", "integrate", "sort_10m", "stable_sort_10m",
+             "reduce_20m", "mandelbrot"]
 BENCHMARKS_OF_WEFT = {
     "yield_1000": "task/task_yield_bench",
     "coroutine_yield_1000": "task/task_yield_bench",
@@ -23,6 +26,7 @@ BENCHMARKS_OF_WEFT = {
     "coroutine_sleepers": "task/task_sleepers_bench",
     "skynet_1m_ms": "sync/sync_skynet_bench",
     "coroutine_skynet_1m_ms": "sync/sync_skynet_bench",
+    **{name: "parallel/parallel_fork_join_bench" for name in WORKLOADS},
 }
 # What a contest gives where that is not the one figure of its own name.
 FIGURES_OF = {
@@ -32,6 +36,7 @@ FIGURES_OF = {
     "coroutine_parked_10m": ["coroutine_parked_10m_bytes"],
     "sleepers": ["sleepers_p99_ms", "sleepers_wall_s"],
     "coroutine_sleepers": ["coroutine_sleepers_p99_ms", "coroutine_sleepers_wall_s"],
+    **{name: [f"{name}_ms", f"{name}_mib"] for name in WORKLOADS},
 }
 # Peers that have virtual threads are measured beside weft's, peers that have coroutines beside its coroutines; Tokio,
 # whose tasks are coroutines, beside both.
@@ -49,12 +54,14 @@ PEERS_OF = {
     "coroutine_parked": ["tokio", "boost_asio"],
     "coroutine_sleepers": ["tokio", "boost_asio"],
     "coroutine_skynet_1m_ms": ["tokio"],
+    **{name: ["onetbb", "sequential"] for name in WORKLOADS if name != "stable_sort_10m"},
+    "stable_sort_10m": ["sequential"],
 }
 # What takes long, or hardly differs from one round to the next.
 MOST_ROUNDS = {"parked": 3, "hibernated": 1, "coroutine_parked": 3, "coroutine_parked_10m": 1}
-MEASURES_IN_CPP = ["boost_fiber", "boost_context", "boost_asio", "std_thread"]
+MEASURES_IN_CPP = ["boost_fiber", "boost_context", "boost_asio", "std_thread", "onetbb", "sequential"]
 DEBIAN = {"boost_fiber": "libboost-fiber1.81-dev", "boost_context": "libboost-context1.81-dev",
-          "boost_asio": "libboost1.81-dev"}
+          "boost_asio": "libboost1.81-dev", "onetbb": "libtbb-dev"}
 REACTORS = {"hello": None, "hello_epoll": {"WEFT_REACTOR": "epoll"}}
 
 
@@ -116,7 +123,9 @@ def task_contests(build, others):
 
 
 def server_contests(build, others):
-    mixed = contest("mixed_inline", ["mixed_inline_p99_ms", "mixed_inline_waits", "mixed_inline_burns"])
+    def mixed(name):
+        return contest(name, [f"{name}_p99_ms", f"{name}_waits", f"{name}_burns"])
+
     server = build / "bench" / "http" / "mixed_server"
     rounds = []  # found out once, so that everybody computes the same
 
@@ -125,11 +134,17 @@ def server_contests(build, others):
             rounds.append(servers.rounds_of_20_ms(server))
         return rounds[0]
 
-    mixed.contestants["weft"] = lambda: servers.mixed_inline([server, burns()])
-    for peer in "go", "tokio":
-        mixed.contestants[peer] = lambda peer=peer: servers.mixed_inline(
-            [others.program(peer), "serve-mixed", burns()])
-    yield mixed
+    inline, compute = mixed("mixed_inline"), mixed("mixed_compute")
+    inline.contestants["weft"] = lambda: servers.mixed("mixed_inline", [server, burns()])
+    compute.contestants["weft"] = lambda: servers.mixed("mixed_compute", [server, "--compute", burns()])
+    for made in inline, compute:
+        for peer in "go", "tokio":
+            made.contestants[peer] = lambda made=made, peer=peer: servers.mixed(
+                made.name, [others.program(peer), "serve-mixed", burns()])
+    compute.contestants["tokio_spawn_blocking"] = lambda: servers.mixed(
+        "mixed_compute", [others.program("tokio"), "serve-mixed-blocking", burns()])
+    yield inline
+    yield compute
 
     hello_server = build / "examples" / "hello_server" / "hello_server"
     gallery = build / "examples" / "gallery" / "gallery"

@@ -62,13 +62,13 @@ def result_of(wrk):
     return read_wrk(text)
 
 
-def mixed_inline(command, seconds=6):
+def mixed(name, command, seconds=6):
     with server(command) as address:
         burning = start_wrk(f"{address}/burn", 4, seconds)
         waiting = start_wrk(f"{address}/wait", 64, seconds)
         waits, p99 = result_of(waiting)
         burns, _ = result_of(burning)
-    return {"mixed_inline_p99_ms": p99, "mixed_inline_waits": waits, "mixed_inline_burns": burns}
+    return {f"{name}_p99_ms": p99, f"{name}_waits": waits, f"{name}_burns": burns}
 
 
 def rounds_of_20_ms(mixed_server):

@@ -48,12 +48,15 @@ fn burn(rounds: u64) -> u64 {
     x
 }
 
-/// A route that waits 10 ms and one that computes.
-pub async fn serve_mixed(rounds: u64) {
+/// A route that waits 10 ms and one that computes, on a worker or on a thread for blocking calls.
+pub async fn serve_mixed(rounds: u64, blocking: bool) {
     serve(move |path| async move {
         if path == "/wait" {
             tokio::time::sleep(Duration::from_millis(10)).await;
             return "waited".to_owned();
+        }
+        if blocking {
+            return tokio::task::spawn_blocking(move || burn(rounds)).await.unwrap().to_string();
         }
         burn(rounds).to_string()
     })

@@ -53,7 +53,8 @@ fn main() {
         "parked" => on_two_threads(tasks::parked(prefix)),
         "sleepers" => on_two_threads(tasks::sleepers(prefix)),
         "skynet_1m_ms" => on_two_threads(tasks::skynet_1m(name)),
-        "serve-mixed" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap())),
+        "serve-mixed" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap(), false)),
+        "serve-mixed-blocking" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap(), true)),
         _ => {
             eprintln!("usage: peer NAME; src/main.rs knows which");
             std::process::exit(2);
