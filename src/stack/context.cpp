@@ -64,8 +64,7 @@ WEFT_NOT_INSTRUMENTED void context::switch_instrumented(context& from, context& 
 WEFT_NOT_INSTRUMENTED void context::exit_to(context& from, context& to) noexcept {
   pass_thread(from, to);
   sanitizer::leave(from, to, sanitizer::departure::for_good);
-  machine::switch_flow(from.saved_, to.saved_);
-  __builtin_unreachable();
+  machine::end_flow(from.saved_, to.saved_);
 }
 
 }  // namespace weft::stack

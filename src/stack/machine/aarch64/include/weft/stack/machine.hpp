@@ -68,4 +68,23 @@ static_assert(offsetof(saved_flow, stack_pointer) == 0 && offsetof(saved_flow, r
         "cc", "memory");
 }
 
+/// Goes on with `to`, for good: nothing of the running flow is saved.
+[[noreturn, gnu::always_inline]] inline void end_flow(saved_flow&, const saved_flow& to) noexcept {
+  register auto* load asm("x1") = &to;
+  asm volatile(
+      "ldp     x12, x13, [%[load], #0]\n\t"
+      "ldp     x14, x15, [%[load], #16]\n\t"
+      "msr     fpcr, x15\n\t"
+      ".cfi_remember_state\n\t"
+      ".cfi_undefined x30\n\t"
+      "mov     x29, x14\n\t"
+      "mov     sp, x12\n\t"
+      "br      x13\n\t"
+      ".cfi_restore_state"
+      :
+      : [load] "r"(load)
+      : "x12", "x13", "x14", "x15", "memory");
+  __builtin_unreachable();
+}
+
 }  // namespace weft::stack::machine

@@ -23,4 +23,10 @@ struct saved_flow {
 /// Boost.Context carries on this processor.
 void switch_flow(saved_flow& from, const saved_flow& to) noexcept;
 
+/// Goes on with `to`, for good.
+[[noreturn]] inline void end_flow(saved_flow& from, const saved_flow& to) noexcept {
+  switch_flow(from, to);
+  __builtin_unreachable();
+}
+
 }  // namespace weft::stack::machine
