@@ -166,7 +166,7 @@ class end_operation {
 
   bool try_complete() const noexcept { return target_->has_ended(); }
   bool arm(wait_node& node) noexcept {
-    WEFT_CHECK(target_ != node.task, "a task that waits for its own end would wait for ever: another joins it");
+    WEFT_CHECK(target_ != node.task, "a task that joins itself would wait for ever: another joins it");
     return target_->arm_end(node);
   }
   void disarm(wait_node& node) noexcept { target_->disarm_end(node); }
@@ -215,7 +215,6 @@ class [[nodiscard]] join_handle {
   /// Parks. Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
   T join() {
     WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached");
-    WEFT_CHECK(task_ != &detail::current_task(), "a task that joins itself would wait for ever: another joins it");
     detail::wait_for_end(*task_);
     struct releaser {
       join_handle& handle;
