@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -129,15 +130,9 @@ void runtime::shut_down() noexcept {
 void runtime::report_what_is_left() noexcept {
   constexpr std::size_t most_named = 32;
   std::size_t count = 0;
-  if (tracks_tasks_) {
-    // All of them, and what those that were detached have spawned.
-    for (const auto& each : tasks()) {
-      if (each.kind != "OS thread" && ++count <= most_named) report_("the runtime cannot end: " + weft::describe(each));
-    }
-    if (count > most_named) report_("the runtime cannot end: " + std::to_string(count - most_named) + " more tasks");
-    return;
-  }
+  std::set<std::uint64_t> named;
   for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) {
+    if (auto* extras = task->extras()) named.insert(extras->number());
     if (++count > most_named) continue;
     report_("the runtime cannot end: it cancelled the " + describe(*task) + ", which " +
             (task->is_parked() ? "waits (" + std::string{to_string(task->waits_for())} + ")" : "runs") +
@@ -146,6 +141,17 @@ void runtime::report_what_is_left() noexcept {
   if (count > most_named) {
     report_("the runtime cannot end: " + std::to_string(count - most_named) + " more tasks were cancelled and go on");
   }
+  if (tracks_tasks_) report_others(named, most_named);
+}
+
+// Those that the tasks that were detached have spawned, and whose handles were never joined.
+void runtime::report_others(const std::set<std::uint64_t>& named, std::size_t most) noexcept {
+  std::size_t count = 0;
+  for (const auto& each : tasks()) {
+    if (each.kind == "OS thread" || named.contains(each.number) || ++count > most) continue;
+    report_("the runtime cannot end: there is as well the " + weft::describe(each));
+  }
+  if (count > most) report_("the runtime cannot end: there are " + std::to_string(count - most) + " others as well");
 }
 
 std::vector<stack::stack_pool*> runtime::all_stacks() {

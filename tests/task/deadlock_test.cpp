@@ -197,5 +197,39 @@ TEST(leaks, are_reported_at_the_end_when_asked_for) {
   EXPECT_NE(lines[0].find("for the channel 0x"), std::string::npos) << lines[0];
 }
 
+TEST(shutdown, names_the_children_of_detached_tasks_that_do_not_end_as_well) {
+  std::vector<std::string> lines;
+  std::mutex mutex;
+  event let_go;
+  {
+    virtual_clock clock;
+    runtime home{{.seats = 1,
+                  .shutdown_report_after = 0s,
+                  .report =
+                      [&](std::string_view line) {
+                        std::lock_guard guard{mutex};
+                        lines.emplace_back(line);
+                        if (lines.size() == 2) let_go.set();
+                      },
+                  .tracking = {.tasks = tracking::on}}};
+    run_in(home, {}, [&] {
+      auto parent = spawn({.name = "parent"}, [&] {
+        scope children;
+        children.spawn({.name = "child"}, [&] {
+          cancellation_shield not_now;
+          EXPECT_TRUE(let_go.wait());
+        });
+        children.join();
+      });
+      run_until_parked(parent);
+      parent.detach();
+    });
+  }
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_NE(lines[0].find("it cancelled the task \"parent\", spawned at "), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find("as well the task"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[1].find("\"child\", a virtual thread spawned at "), std::string::npos) << lines[1];
+}
+
 }  // namespace
 }  // namespace weft

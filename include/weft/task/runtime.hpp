@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -149,6 +150,7 @@ class runtime : public sched::scheduler, private detail::end_observer {
   runtime(checked_tag, runtime_options options);
 
   void report_what_is_left() noexcept;
+  void report_others(const std::set<std::uint64_t>& named, std::size_t most) noexcept;
   [[noreturn]] void nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept;
   void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept;
   [[nodiscard]] std::vector<stack::stack_pool*> all_stacks();
