@@ -96,7 +96,7 @@ TEST(run, passes_its_options_on) {
     auto& home = *runtime::current();
     EXPECT_EQ(home.seat_count(), 2u);
     EXPECT_EQ(home.stacks().stack_bytes(), 1u << 20);
-    EXPECT_EQ(home.compute_pool().most_threads(), 3u);
+    EXPECT_EQ(home.compute_pool().most_carriers(), 3u);
     EXPECT_EQ(home.blocking_pool().most_threads(), 5u);
   });
 }
