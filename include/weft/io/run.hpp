@@ -29,7 +29,7 @@ struct run_options {
   /// The size of a virtual thread's stack; 0: the default, 256 KiB. Rounded up to what is possible at all.
   std::size_t stack_bytes = 0;
   reactor_kind reactor = reactor_kind::automatic;
-  /// How many OS threads compute(), 4,096 at the most; 0: as many as the process may use cores.
+  /// How many OS threads compute, 4,096 at the most; 0: available_parallelism().
   std::size_t compute_carriers = 0;
   /// The most OS threads that blocking() starts, 4,096 at the most; further calls queue. 0: 256.
   std::size_t blocking_threads = 0;
