@@ -48,7 +48,11 @@
 #include <weft/stack/hibernation.hpp>
 #include <weft/stack/overflow.hpp>
 #include <weft/stack/stack_pool.hpp>
+#include <weft/sync/atomic_wait.hpp>
+#include <weft/sync/barrier.hpp>
+#include <weft/sync/call_once.hpp>
 #include <weft/sync/channel.hpp>
+#include <weft/sync/channel_operations.hpp>
 #include <weft/sync/condition_variable.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/guarded.hpp>
@@ -56,6 +60,9 @@
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
+#include <weft/sync/shared_mutex.hpp>
+#include <weft/sync/timed.hpp>
+#include <weft/sync/wait_group.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/async_generator.hpp>
 #include <weft/task/compute_pool.hpp>

@@ -1,29 +1,50 @@
 #include <weft/sync/condition_variable.hpp>
 
+#include <utility>
+
 #include <weft/base/check.hpp>
 
 namespace weft {
 
 condition_variable::~condition_variable() {
-  std::lock_guard guard{lock_};  // the last waker is gone
-  WEFT_CHECK(waiters_.empty(), "a condition_variable is destroyed when nobody waits for it: join the waiters first");
+  wakers_.dismiss(lock_);
+  std::lock_guard guard{lock_};
+  WEFT_CHECK(waiters_.empty() && leaving_.empty(),
+             "a condition_variable is destroyed when nobody waits for it: join the waiters first");
 }
 
 void condition_variable::notify_one() noexcept {
-  detail::claimed_waiters claimed;  // told after the lock was let go
+  detail::woken_waiters woken;
   std::lock_guard guard{lock_};
   while (auto* waiter = waiters_.pop_front()) {
-    if (waiter->pass_to_mutex(claimed)) return;
+    if (waiter->pass_to_mutex(woken)) return;
   }
 }
 
 void condition_variable::notify_all() noexcept {
-  detail::claimed_waiters claimed;  // told after the lock was let go
-  std::lock_guard guard{lock_};
-  while (auto* waiter = waiters_.pop_front()) static_cast<void>(waiter->pass_to_mutex(claimed));
+  bool begun = false;
+  wakers_.run(lock_, [&](detail::woken_waiters& woken) {
+    if (!std::exchange(begun, true)) leaving_.append(waiters_);
+    for (std::size_t count = 0; count < detail::wakes_in_batch; ++count) {
+      auto* waiter = leaving_.pop_front();
+      if (!waiter) return true;
+      static_cast<void>(waiter->pass_to_mutex(woken));
+    }
+    return leaving_.empty();
+  });
 }
 
 namespace detail {
+
+condition_wait::value_type condition_wait::take() const noexcept {
+  mutex_->adopt();
+  return {};
+}
+
+condition_wait::value_type condition_wait::fail(errc condition) const noexcept {
+  mutex_->adopt();
+  return failure(condition);
+}
 
 bool condition_wait::arm(wait_node& node) noexcept {
   node_ = &node;
@@ -35,17 +56,14 @@ bool condition_wait::arm(wait_node& node) noexcept {
   return false;
 }
 
-bool condition_wait::pass_to_mutex(claimed_waiters& claimed) noexcept {
-  bool has_mutex = false;
-  {
-    std::lock_guard guard{mutex_->queue_lock_};
-    has_mutex = mutex_->lock_or_queue(*node_);
-    // Queued, it counts as notified, even if its wait was cancelled a moment ago.
-    if (!has_mutex && !node_->is_linked()) return false;
-  }
-  waits_for_mutex_ = true;
-  if (has_mutex) claimed.add(*node_);
-  return true;
+bool condition_wait::pass_to_mutex(woken_waiters& woken) noexcept {
+  std::lock_guard guard{mutex_->queue_lock_};
+  waits_for_mutex_ = true;  // before it is woken, for then it may be gone
+  if (mutex_->lock_or_queue(*node_, [&] { return woken.wake(*node_); })) return true;
+  // Queued, it counts as notified, even if its wait was cancelled a moment ago.
+  if (node_->is_linked()) return true;
+  waits_for_mutex_ = false;
+  return false;
 }
 
 bool condition_wait::request_cancel(wait_node& node, std::uint64_t epoch) noexcept {
@@ -58,7 +76,7 @@ bool condition_wait::request_cancel(wait_node& node, std::uint64_t epoch) noexce
   node.epoch = epoch;
   // A notified waiter keeps its place in the mutex's queue, unless unlock() has found it cancelled and passed it over.
   if (node.is_linked()) return false;
-  return mutex_->lock_or_queue(node);
+  return mutex_->lock_or_queue(node, [&] { return node.claim(); });
 }
 
 }  // namespace detail

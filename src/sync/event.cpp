@@ -1,45 +1,38 @@
 #include <weft/sync/event.hpp>
 
-#include <mutex>
-
-#include <weft/base/check.hpp>
-
 namespace weft {
 
-event::~event() {
-  std::lock_guard guard{lock_};  // the last waker is gone
-  WEFT_CHECK(waiters_.empty(), "an event is destroyed when nobody waits for it: join the waiters first");
-}
-
 void event::set() noexcept {
-  detail::claimed_waiters claimed;  // told after the lock was let go
-  std::lock_guard guard{lock_};
-  // release: publishes what was done before, to is_set()
-  is_set_.store(true, std::memory_order_release);
-  detail::claim_all(waiters_, claimed);
+  queue_.wake_all_if([this] {
+    // release: publishes what was done before, to is_set()
+    is_set_.store(true, std::memory_order_release);
+    return true;
+  });
 }
 
 void event::reset() noexcept {
-  std::lock_guard guard{lock_};
   // relaxed: nothing to publish
-  is_set_.store(false, std::memory_order_relaxed);
+  queue_.locked([this] { is_set_.store(false, std::memory_order_relaxed); });
 }
 
-namespace detail {
-
-bool event_wait::arm(wait_node& node) const noexcept {
-  std::lock_guard guard{target_->lock_};
-  // relaxed: written under the lock
-  if (target_->is_set_.load(std::memory_order_relaxed)) return node.claim();
-  target_->waiters_.push_back(node);
-  return false;
+void auto_reset_event::set() noexcept {
+  // release: publishes what was done before, to try_wait()
+  queue_.wake_one_or([this] { is_set_.store(true, std::memory_order_release); });
 }
 
-void event_wait::disarm(wait_node& node) const noexcept {
-  if (node.claimed) return;  // taken out by whoever claimed it
-  std::lock_guard guard{target_->lock_};
-  unlink(node);
+bool auto_reset_event::try_wait() noexcept {
+  // relaxed: a look before the exchange, which others pay for
+  if (!is_set_.load(std::memory_order_relaxed)) return false;
+  // acquire: sees what was done before set()
+  return is_set_.exchange(false, std::memory_order_acquire);
 }
 
-}  // namespace detail
+bool auto_reset_event::wait_operation::arm(wait_node& node) const noexcept {
+  bool taken = false;
+  auto is_ours = target_->queue_.arm(node, [&] { return taken = target_->try_wait(); });
+  // Decided by others after it took what was set: it passes that on.
+  if (taken && !is_ours) target_->set();
+  return is_ours;
+}
+
 }  // namespace weft

@@ -16,52 +16,47 @@ void mutex::lock_contended() { detail::wait_to_the_end(async_lock()); }
 
 bool mutex::arm(wait_node& node) noexcept {
   std::lock_guard guard{queue_lock_};
-  return lock_or_queue(node);
-}
-
-bool mutex::lock_or_queue(wait_node& node) noexcept {
-  // acquire: as in try_lock. From here on unlock() comes to hand_over(), which waits for queue_lock_.
-  auto before = state_.exchange(contended, std::memory_order_acquire);
-  if (before != free) {
-    waiters_.push_back(node);
-    return false;
-  }
-  // Nobody waits: those who do keep the state contended.
-  auto is_ours = node.claim();
-  if (is_ours) note_holder(*node.task);
-  // release: when the wait was cancelled meanwhile, the next holder sees through us what unlock() published
-  state_.store(is_ours ? held : free, std::memory_order_release);
-  return is_ours;
+  return lock_or_queue(node, [&] { return node.claim(); });
 }
 
 void mutex::disarm(wait_node& node) noexcept {
-  if (node.claimed) return;  // taken out by whoever claimed it
+  if (node.ended_the_wait()) return;  // taken out by whoever ended it
   std::lock_guard guard{queue_lock_};
   detail::unlink(node);
   // The state stays contended; the holder's hand_over() finds nobody and frees it.
 }
 
+void mutex::adopt() noexcept {
+  auto own = word_of(detail::current_task());
+  // relaxed: the holder is the caller or whom it waited as, and only `contended` may change meanwhile
+  auto seen = state_.load(std::memory_order_relaxed);
+  if ((seen & ~contended) == own) return;
+  // relaxed: nothing is published but the name of the holder
+  state_.fetch_xor((seen & ~contended) ^ own, std::memory_order_relaxed);
+}
+
 void mutex::describe(detail::wait_description& into) const {
-  // relaxed, both: whoever acts on it looks again
-  const auto* holder = holder_.load(std::memory_order_relaxed);
-  if (!holder || state_.load(std::memory_order_relaxed) == free) return into.add(wait_kind::lock, "mutex", this);
-  into.add_known(wait_kind::lock, "mutex", this, {holder});
+  // Whoever acts on it looks again.
+  const auto* by = holder();
+  if (!by) return into.add(wait_kind::lock, "mutex", this);
+  into.add_known(wait_kind::lock, "mutex", this, {by});
+}
+
+void mutex::unlock_contended(const sched::runnable& self, std::uintptr_t seen) noexcept {
+  WEFT_CHECK(seen != free, "unlock a mutex only while you hold it: nobody holds it");
+  WEFT_CHECK(task_of(seen) == &self, "unlock a mutex only while you hold it: another task does");
+  hand_over();
 }
 
 void mutex::hand_over() noexcept {
-  wait_node* next = nullptr;
-  {
-    std::lock_guard guard{queue_lock_};
-    next = detail::claim_first(waiters_);
-    if (!next) {
-      state_.store(free, std::memory_order_release);  // release: as in unlock
-      return;
-    }
-    note_holder(*next->task);
-    // relaxed: the next holder is published to by notify()
-    if (waiters_.empty()) state_.store(held, std::memory_order_relaxed);
+  detail::woken_waiters woken;
+  std::lock_guard guard{queue_lock_};
+  while (auto* next = waiters_.pop_front()) {
+    // Before it is told, for it may run at once. relaxed: the next holder is published to by the decision
+    state_.store(word_of(*next->task) | (waiters_.empty() ? 0 : contended), std::memory_order_relaxed);
+    if (woken.wake(*next)) return;
   }
-  next->notify();
+  state_.store(free, std::memory_order_release);  // release: as in unlock
 }
 
 }  // namespace weft

@@ -40,12 +40,12 @@ void semaphore::release(std::size_t permits) noexcept {
       return;
     }
   }
-  detail::claimed_waiters claimed;  // told after the lock was let go
+  detail::woken_waiters woken;
   std::lock_guard guard{lock_};
   // release: as above, to those who will find the permits free. The waiters served here learn it from notify().
   auto before = word_.fetch_add(permits * one_permit, std::memory_order_release);
   WEFT_CHECK(before / one_permit + permits <= max, advice);
-  if (before & waiting_bit) serve(claimed);
+  if (before & waiting_bit) serve(woken);
 }
 
 std::size_t semaphore::available() const noexcept {
@@ -53,15 +53,14 @@ std::size_t semaphore::available() const noexcept {
   return word_.load(std::memory_order_relaxed) / one_permit;
 }
 
-void semaphore::serve(detail::claimed_waiters& claimed) noexcept {
+void semaphore::serve(detail::woken_waiters& woken) noexcept {
   // relaxed: under lock_, which with waiting_bit set orders all changes
   auto free = word_.load(std::memory_order_relaxed) / one_permit;
   while (auto* waiter = waiters_.front()) {
     if (waiter->permits_ > free) break;
     base::intrusive_list<detail::acquire_operation>::remove(*waiter);
-    if (!waiter->node_->claim()) continue;
-    free -= waiter->permits_;
-    claimed.add(*waiter->node_);
+    auto permits = waiter->permits_;  // it may be gone once it is woken
+    if (woken.wake(*waiter->node_)) free -= permits;
   }
   // release: when the bit goes, passes on what release() published, to try_acquire()
   word_.store(free * one_permit + (waiters_.empty() ? 0 : waiting_bit), std::memory_order_release);
@@ -84,11 +83,11 @@ bool semaphore::acquire_or_wait(detail::acquire_operation& operation, wait_node&
 }
 
 void semaphore::stop_waiting(detail::acquire_operation& operation) noexcept {
-  detail::claimed_waiters claimed;
+  detail::woken_waiters woken;
   std::lock_guard guard{lock_};
   if (!operation.is_linked()) return;
   base::intrusive_list<detail::acquire_operation>::remove(operation);
-  serve(claimed);  // a large request that gave up may have been all that held up smaller ones
+  serve(woken);  // a large request that gave up may have been all that held up smaller ones
 }
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include <weft/sync/event.hpp>
 #include <weft/sync/guarded.hpp>
 #include <weft/sync/mutex.hpp>
 
@@ -13,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::run_until_parked;
+using testing::section;
 using testing::sync_test;
 
 class mutex_waits : public sync_test {};
@@ -56,19 +58,19 @@ TEST_P(mutex_waits, keep_both_kinds_of_task_and_os_threads_apart) {
   });
 }
 
-TEST_P(mutex_waits, end_in_the_order_in_which_they_began_and_nobody_overtakes) {
+TEST_P(mutex_waits, end_in_the_order_in_which_they_began) {
   run([] {
     mutex guard;
+    std::vector<int> order;
     guard.lock();
-    auto first = start_parked([&] { return guard.async_lock(); });
-    auto second = start_parked([&] { return guard.async_lock(); });
+    auto first = start_parked([&] { return section{guard, [&] { order.push_back(1); }}; });
+    auto second = start_parked([&] { return section{guard, [&] { order.push_back(2); }}; });
+    auto third = start_parked([&] { return section{guard, [&] { order.push_back(3); }}; });
     guard.unlock();
-    EXPECT_TRUE(first.outcome());
-    EXPECT_FALSE(guard.try_lock()) << "it was handed over, not set free";
-    EXPECT_TRUE(second.is_parked());
-    guard.unlock();
+    EXPECT_TRUE(third.outcome());
     EXPECT_TRUE(second.outcome());
-    guard.unlock();
+    EXPECT_TRUE(first.outcome());
+    EXPECT_EQ(order, (std::vector{1, 2, 3}));
     EXPECT_TRUE(guard.try_lock());
     guard.unlock();
   });
@@ -78,13 +80,13 @@ TEST_P(mutex_waits, that_are_cancelled_do_not_hold_it_and_the_next_waiter_gets_i
   run([] {
     mutex guard;
     guard.lock();
-    auto impatient = start_parked([&] { return guard.async_lock(); });
-    auto patient = start_parked([&] { return guard.async_lock(); });
+    auto impatient = start_parked([&] { return section{guard}; });
+    auto patient = start_parked([&] { return section{guard}; });
     impatient.cancel();
+    impatient.cancel();  // once more has no effect
     EXPECT_EQ(impatient.outcome().error(), errc::cancelled);
     guard.unlock();
     EXPECT_TRUE(patient.outcome());
-    guard.unlock();
     EXPECT_TRUE(guard.try_lock());
     guard.unlock();
   });
@@ -94,7 +96,7 @@ TEST_P(mutex_waits, that_are_cancelled_and_not_gone_yet_are_passed_over) {
   run([] {
     mutex guard;
     guard.lock();
-    auto impatient = start_parked([&] { return guard.async_lock(); });
+    auto impatient = start_parked([&] { return section{guard}; });
     impatient.cancel();
     guard.unlock();  // finds it in the queue still, on one seat; it must not be given the mutex
     EXPECT_EQ(impatient.outcome().error(), errc::cancelled);
@@ -106,13 +108,13 @@ TEST_P(mutex_waits, that_are_cancelled_and_not_gone_yet_are_passed_over) {
 TEST_P(mutex_waits, that_are_cancelled_after_the_hand_over_hold_it) {
   run([] {
     mutex guard;
+    bool was_inside = false;
     guard.lock();
-    auto waiter = start_parked([&] { return guard.async_lock(); });
+    auto waiter = start_parked([&] { return section{guard, [&] { was_inside = true; }}; });
     guard.unlock();  // decided: the waiter has it
     waiter.cancel();
     EXPECT_TRUE(waiter.outcome());
-    EXPECT_FALSE(guard.try_lock());
-    guard.unlock();
+    EXPECT_TRUE(was_inside);
   });
 }
 
@@ -120,7 +122,7 @@ TEST_P(mutex_waits, that_time_out_do_not_hold_it) {
   run([] {
     mutex guard;
     guard.lock();
-    auto waiter = start([&] { return guard.async_lock(); }, 1s);
+    auto waiter = start([&] { return section{guard}; }, 1s);
     EXPECT_EQ(waiter.outcome().error(), errc::timed_out);
     guard.unlock();
     EXPECT_TRUE(guard.try_lock());
@@ -214,13 +216,105 @@ TEST_P(mutexes, guard_data_that_is_reachable_only_while_they_are_held) {
   });
 }
 
+TEST_P(mutexes, are_handed_over_so_that_nobody_overtakes_who_waits) {
+  run([] {
+    mutex guard;
+    event may_unlock;
+    guard.lock();
+    auto waiter = spawn([&] {
+      std::scoped_lock lock{guard};
+      EXPECT_TRUE(may_unlock.wait());
+    });
+    run_until_parked(waiter);
+    guard.unlock();
+    EXPECT_FALSE(guard.try_lock()) << "it was handed over, not set free";
+    may_unlock.set();
+    waiter.join();
+    EXPECT_EQ(guard.holder(), nullptr);
+  });
+}
+
+TEST_P(mutexes, belong_to_a_coroutine_that_locks_in_the_blocking_form) {
+  run([] {
+    mutex guard;
+    guard.lock();
+    auto coroutine = spawn([&]() -> task<> {
+      // It stops its seat; on one seat nobody else could unlock.
+      if (guard.try_lock()) guard.unlock();
+      co_return;
+    });
+    guard.unlock();
+    coroutine.join();
+    std::thread holder{[&] {
+      std::scoped_lock lock{guard};
+      std::this_thread::yield();
+    }};
+    spawn([&]() -> task<> {
+      for (int i = 0; i < 100; ++i) std::scoped_lock lock{guard};
+      co_return;
+    }).join();
+    blocking([&] { holder.join(); });
+  });
+}
+
+TEST_P(mutexes, are_waited_for_no_longer_than_is_asked) {
+  run([] {
+    mutex guard;
+    guard.lock();
+    auto began = now();
+    EXPECT_FALSE(spawn([&] { return guard.try_lock_for(2ms); }).join());
+    EXPECT_GE(now() - began, 2ms);
+    EXPECT_FALSE(spawn([&] { return guard.try_lock_for(-1h); }).join());
+    EXPECT_FALSE(spawn([&] { return guard.try_lock_until(time_point::min()); }).join());
+    EXPECT_FALSE(spawn([&] { return std::unique_lock{guard, 1s}.owns_lock(); }).join());
+    auto waiter = spawn([&] {
+      std::unique_lock lock{guard, now() + 1h};
+      return lock.owns_lock();
+    });
+    run_until_parked(waiter);
+    guard.unlock();
+    EXPECT_TRUE(waiter.join());
+    EXPECT_TRUE(guard.try_lock_for(-1h)) << "free: it needs no wait";
+    guard.unlock();
+  });
+}
+
 TEST(mutex_misuse, unlocking_a_free_mutex_ends_the_program_with_advice) {
   EXPECT_DEATH(
       {
         mutex guard;
         guard.unlock();
       },
-      "unlock a mutex only while you hold it");
+      "unlock a mutex only while you hold it: nobody holds it");
+}
+
+TEST(mutex_misuse, unlocking_a_mutex_that_another_task_holds_ends_the_program_with_advice) {
+  EXPECT_DEATH(testing::run_on_virtual_clock(1,
+                                             [] {
+                                               mutex guard;
+                                               guard.lock();
+                                               spawn([&] { guard.unlock(); }).join();
+                                             }),
+               "unlock a mutex only while you hold it: another task does");
+}
+
+TEST(mutex_misuse, locking_it_twice_ends_the_program_with_advice) {
+  EXPECT_DEATH(
+      {
+        mutex guard;
+        guard.lock();
+        guard.lock();
+      },
+      "a mutex is not recursive: this task holds it already");
+  EXPECT_DEATH(testing::run_on_virtual_clock(1,
+                                             [] {
+                                               spawn([]() -> task<> {
+                                                 mutex guard;
+                                                 static_cast<void>(co_await guard.async_lock());
+                                                 static_cast<void>(co_await guard.async_lock());
+                                               }).join();
+                                             }),
+               "a mutex is not recursive: this task holds it already");
 }
 
 TEST(mutex_misuse, destroying_a_held_mutex_ends_the_program_with_advice) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <semaphore>
@@ -14,6 +15,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/sync/mutex.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>
 
@@ -114,6 +116,25 @@ class waiter {
 
   join_handle<T> task_;
   std::unique_ptr<os_thread> thread_;
+};
+
+/// A lock that is let go as soon as the wait for it is over, by the waiter: only the holder unlocks.
+class section : public mutex::lock_operation {
+ public:
+  explicit section(mutex& guard, std::function<void()> inside = {})
+      : lock_operation{guard}, guard_{&guard}, inside_{std::move(inside)} {}
+
+  value_type take() {
+    auto held = lock_operation::take();
+    EXPECT_EQ(guard_->holder(), &detail::current_task());
+    if (inside_) inside_();
+    guard_->unlock();
+    return held;
+  }
+
+ private:
+  mutex* guard_;
+  std::function<void()> inside_;
 };
 
 /// Runs each case for waiters of every kind, on one seat and on several, on the virtual clock.

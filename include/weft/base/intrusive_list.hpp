@@ -64,6 +64,17 @@ class intrusive_list {
     return first;
   }
 
+  /// Moves all elements of `other` behind its own.
+  void append(intrusive_list& other) noexcept {
+    if (other.empty()) return;
+    auto &first = *other.head_.next, &last = *other.head_.previous;
+    first.previous = head_.previous;
+    head_.previous->next = &first;
+    last.next = &head_;
+    head_.previous = &last;
+    other.head_.previous = other.head_.next = &other.head_;
+  }
+
   /// Calls `f` with each element, the oldest first. `f` does not change the list. O(n).
   template <class F>
   void for_each(F f) {

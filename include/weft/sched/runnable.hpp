@@ -117,18 +117,29 @@ class runnable {
     if (before & parked_bit) make_ready();
   }
 
-  /// claim() and notify() at once, for wakers that deliver nothing but the reason. The waiter's frame may be gone when
-  /// it returns true.
-  bool claim_and_notify(std::uint32_t epoch, std::int32_t reason) noexcept {
+  /// Who decided how a wait ends: others, or the caller, who found the task running on, or parked and to be made ready.
+  enum class decision : std::uint8_t { by_others, of_running, of_parked };
+
+  /// claim() and notify() in one step, for a waker that holds a lock: leaves it to the caller to call make_ready()
+  /// after it, `of_parked` a task. Until then that task, and what is on its stack, stays. What is delivered was put in
+  /// place before, where only who takes the lock looks unless it was notified; `by_others`, the caller takes it back.
+  [[nodiscard]] decision decide(std::uint32_t epoch, std::int32_t reason) noexcept {
     // relaxed: only a starting value for the exchange below
     auto seen = word_.load(std::memory_order_relaxed);
     do {
-      if (seen >> epoch_shift != epoch || (seen & claimed_bit)) return false;
+      if (seen >> epoch_shift != epoch || (seen & claimed_bit)) return decision::by_others;
       // acq_rel: as in claim() and notify()
     } while (!word_.compare_exchange_weak(seen, seen | claimed_bit | notified_bit | bits_of(reason),
                                           std::memory_order_acq_rel, std::memory_order_relaxed));
-    if (seen & parked_bit) make_ready();
-    return true;
+    return (seen & parked_bit) != 0 ? decision::of_parked : decision::of_running;
+  }
+
+  /// claim() and notify() at once, for wakers that deliver nothing but the reason. The waiter's frame may be gone when
+  /// it returns true.
+  bool claim_and_notify(std::uint32_t epoch, std::int32_t reason) noexcept {
+    const auto decided = decide(epoch, reason);
+    if (decided == decision::of_parked) make_ready();
+    return decided != decision::by_others;
   }
 
   /// Owner, state saved: true when the task is parked, and then may be running elsewhere already; false when it was
@@ -301,6 +312,9 @@ struct wait_node : base::list_hook {
 
   /// claim() and notify() at once, where nothing is delivered. After true the node is gone; `claimed` stays as it was.
   bool claim_and_notify() noexcept { return task->claim_and_notify(epoch, case_index); }
+
+  /// See runnable::decide(). Under the object's lock, the node taken out of its list. `of_running`: the node is gone.
+  [[nodiscard]] runnable::decision decide() noexcept { return task->decide(epoch, case_index); }
 
   /// The waiter, once its wait is over: whether this node's case ended it.
   [[nodiscard]] bool ended_the_wait() const noexcept { return task->reason() == case_index; }

@@ -1,21 +1,28 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <iterator>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/sync/timed.hpp>
 #include <weft/sync/value_queue.hpp>
 #include <weft/sync/wait_list.hpp>
 #include <weft/task/known_end.hpp>
 #include <weft/task/operation.hpp>
+#include <weft/task/with_deadline.hpp>
 
 namespace weft {
 
@@ -29,11 +36,20 @@ struct unsent {
 template <class T>
 using send_result = std::expected<void, unsent<T>>;
 
+/// Why a send of several values ended early, and how many were sent. The others are still where they were.
+struct partly_sent {
+  std::error_code reason;
+  std::size_t sent;
+};
+
 /// As a capacity: no limit but memory.
 inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
 
 /// A first-in, first-out queue between any number of senders and receivers, virtual threads, coroutines and plain OS
 /// threads alike.
+///
+/// Timed forms are named as std's are: recv_for(time), recv_until(point in time). For coroutines, and for any other
+/// operation, there is with_timeout(x.async_recv(), time); for all that a block of code does, deadline_scope.
 /// Thread    any, for every member, at the same time.
 /// Lifetime  nobody uses it any more when it is destroyed; the destructor checks that nobody waits. A call of another
 ///           task that has already let its waiter go, and is returning, does no harm.
@@ -51,16 +67,21 @@ class channel {
   /// `capacity` values may be under way; 0 makes every send wait for its receiver. A bounded channel allocates here and
   /// never again; an unbounded one whenever it grows.
   /// Throws std::bad_alloc when `capacity` values do not fit into memory.
-  explicit channel(std::size_t capacity) : limit_{capacity}, values_{capacity == unbounded ? 0 : capacity} {}
+  explicit channel(std::size_t capacity) : limit_{capacity}, values_{capacity == unbounded ? 0 : capacity} {
+    note_state();
+  }
   channel(const channel&) = delete;
   channel& operator=(const channel&) = delete;
   ~channel() {
+    wakers_.dismiss(lock_);
     std::lock_guard guard{lock_};  // the last waker is gone
     WEFT_CHECK(senders_.empty() && receivers_.empty(), "a channel is destroyed only when nobody waits on it");
   }
 
   class send_operation;
   class recv_operation;
+  class send_many_operation;
+  class recv_many_operation;
 
   /// Waits while the channel is full. Fails with errc::closed after close(), and hands the value back.
   /// Parks. Cancel: the value is handed back; nobody has received it.
@@ -72,6 +93,47 @@ class channel {
   /// Parks. Cancel never loses a value: one already handed over is returned.
   [[nodiscard]] result<T> recv() { return await(async_recv()); }
   [[nodiscard]] recv_operation async_recv() noexcept { return recv_operation{*this}; }
+
+  /// send() and recv() that wait no longer than that, and then fail with errc::timed_out. A time that has passed does
+  /// not wait: what can happen at once does.
+  /// Parks. Cancel: as send() and recv().
+  template <class Rep, class Period>
+  [[nodiscard]] send_result<T> send_for(T value, const std::chrono::duration<Rep, Period>& time) {
+    return await(with_timeout(async_send(std::move(value)), detail::span_of(time)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] send_result<T> send_until(T value, const std::chrono::time_point<Clock, Duration>& until) {
+    return await(with_deadline(async_send(std::move(value)), until));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] result<T> recv_for(const std::chrono::duration<Rep, Period>& time) {
+    return await(with_timeout(async_recv(), detail::span_of(time)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] result<T> recv_until(const std::chrono::time_point<Clock, Duration>& until) {
+    return await(with_deadline(async_recv(), until));
+  }
+
+  /// Sends all of `values`, in their order, and waits whenever the channel is full. Those that were sent are moved
+  /// from; when it ends early the others are not. Those of other senders may come between. Parks. Cancel: what was sent
+  /// stays sent; says how many those are.
+  [[nodiscard]] std::expected<void, partly_sent> send_many(std::span<T> values) {
+    return await(async_send_many(values));
+  }
+  [[nodiscard]] send_many_operation async_send_many(std::span<T> values) noexcept {
+    return send_many_operation{*this, values};
+  }
+
+  /// Waits while the channel is empty, then appends to `into` what is there, up to `most` values, 1 at the least, and
+  /// returns how many. After close(), drains what is left, then fails with errc::closed.
+  /// Parks. Cancel never loses a value: with one already handed over it succeeds. Throws std::bad_alloc before it took
+  /// any value, or after it appended those that it took.
+  [[nodiscard]] result<std::size_t> recv_many(std::vector<T>& into, std::size_t most) {
+    return await(async_recv_many(into, most));
+  }
+  [[nodiscard]] recv_many_operation async_recv_many(std::vector<T>& into, std::size_t most) {
+    return recv_many_operation{*this, into, most};
+  }
 
   /// Sends if that needs no wait; otherwise hands the value back, with errc::unavailable when the channel is full.
   [[nodiscard]] send_result<T> try_send(T value) {
@@ -90,7 +152,7 @@ class channel {
   /// effect.
   /// Does not wait; a virtual thread lets others run each time it has woken 64.
   void close() noexcept {
-    while (!close_and_wake(64)) detail::let_others_run();
+    wakers_.run(lock_, [this](detail::woken_waiters& woken) { return close_and_wake(woken); });
   }
 
   [[nodiscard]] bool is_closed() const noexcept {
@@ -103,7 +165,8 @@ class channel {
     return values_.size();
   }
 
-  /// Receives until the channel is closed and empty, or the task is cancelled, or its deadline has passed.
+  /// Receives until the channel is closed and empty, or the task is cancelled, or its deadline has passed: in a
+  /// range-for. Parks. Cancel: as recv(); the loop ends.
   class iterator {
    public:
     using value_type = T;
@@ -139,41 +202,113 @@ class channel {
     }
   }
 
-  /// Closes, and wakes up to `most` of those that wait. True when that were all; then the channel may be gone.
-  bool close_and_wake(std::size_t most) noexcept {
-    detail::claimed_waiters claimed;  // told after the lock was let go
-    std::lock_guard guard{lock_};
+  // What a send or a receive that needs no wait would find, for those who look without the lock first: a wait that
+  // begins takes the lock once instead of twice, and a loop of try_recv() leaves those in peace who have work to do.
+  static constexpr std::uint8_t can_receive = 1, can_send = 2;
+
+  [[nodiscard]] bool might(std::uint8_t what) const noexcept {
+    // relaxed: only a hint. Who knows of a send, or a receive, sees its mark, since one variable has one order
+    return (state_.load(std::memory_order_relaxed) & what) != 0;
+  }
+  /// After each change. Under lock_.
+  void note_state() noexcept {
+    const bool receive = closed_ || values_.size() != 0 || !senders_.empty();
+    const bool send = closed_ || values_.size() < limit_ || !receivers_.empty();
+    // relaxed: only a hint
+    state_.store(static_cast<std::uint8_t>((receive ? can_receive : 0) | (send ? can_send : 0)),
+                 std::memory_order_relaxed);
+  }
+
+  /// Closes, and wakes a batch of those that wait. True when that were all; then the channel may be gone.
+  bool close_and_wake(detail::woken_waiters& woken) noexcept {
     closed_ = true;
+    std::size_t count = 0;
     auto end_waits_of = [&](auto& waiters) {
-      while (most > 0) {
-        auto* waiter = claim(waiters, nullptr);
-        if (!waiter) break;
-        waiter->done_ = true;
+      while (count < detail::wakes_in_batch) {
+        auto* waiter = waiters.pop_front();
+        if (!waiter) return;
         waiter->node_->task->prefetch();
-        claimed.add(*waiter->node_);
-        --most;
+        waiter->done_ = true;
+        if (woken.wake(*waiter->node_)) {
+          ++count;
+        } else {
+          waiter->done_ = false;
+        }
       }
     };
     end_waits_of(senders_);
     // Those that wait for a value: there is none, or they would not wait.
     end_waits_of(receivers_);
+    note_state();
     return senders_.empty() && receivers_.empty();
   }
 
+  // A value is moved to where its receiver looks for it before the receiver's wait is ended, and moved back when others
+  // have decided about that wait: until the lock is free the waiter can go nowhere. So one exchange ends a wait.
+  //
   // A task that selects between sending to and receiving from one channel is not its own partner: `self`, the task
-  // whose operation looks for one, or null when it waits nowhere. Under lock_.
-  template <class Waiter>
-  [[nodiscard]] static Waiter* claim(base::intrusive_list<Waiter>& waiters, const sched::runnable* self) noexcept {
+  // whose operation looks for one, or null when it waits nowhere. All under lock_.
+
+  /// Calls `hand_over(waiter)` with the oldest first, until the wait of one was ended; `take_back(waiter)` for the
+  /// others.
+  template <class Waiter, class HandOver, class TakeBack>
+  static bool serve(base::intrusive_list<Waiter>& waiters, const sched::runnable* self, detail::woken_waiters& woken,
+                    HandOver hand_over, TakeBack take_back) noexcept {
     for (auto* waiter = waiters.front(); waiter;) {
-      auto* candidate = waiter;
-      waiter = waiters.next(*waiter);
+      auto& candidate = *waiter;
+      waiter = waiters.next(candidate);
       __builtin_prefetch(waiter, 1);  // it may have slept for long
-      if (candidate->node_->task == self) continue;
-      waiters.remove(*candidate);
-      if (candidate->node_->claim()) return candidate;
+      if (candidate.node_->task == self) continue;
+      waiters.remove(candidate);
+      hand_over(candidate);
+      if (woken.wake(*candidate.node_)) return true;
+      take_back(candidate);
     }
-    return nullptr;
+    return false;
   }
+
+  /// Gives `value` to a receiver that waits.
+  bool give(T& value, const sched::runnable* self, detail::woken_waiters& woken) noexcept {
+    return serve(
+        receivers_, self, woken, [&](recv_operation& receiver) { receiver.deliver(std::move(value)); },
+        [&](recv_operation& receiver) {
+          std::destroy_at(&value);
+          std::construct_at(&value, receiver.take_back());
+        });
+  }
+  /// Takes the value of a sender that waits.
+  bool take_from_sender(std::optional<T>& into, const sched::runnable* self, detail::woken_waiters& woken) noexcept {
+    return serve(
+        senders_, self, woken, [&](send_operation& sender) { into.emplace(sender.hand_over()); },
+        [&](send_operation& sender) {
+          sender.take_back(std::move(*into));
+          into.reset();
+        });
+  }
+
+  /// Sends without waiting, if that is possible. Under lock_, with room made.
+  bool send_now(T& value, const sched::runnable* self, detail::woken_waiters& woken) noexcept {
+    if (give(value, self, woken)) return true;
+    if (values_.size() >= limit_) return false;
+    values_.push(std::move(value));
+    return true;
+  }
+  /// Receives without waiting, if that is possible. A block that has become empty goes to `emptied`.
+  bool receive_now(std::optional<T>& into, const sched::runnable* self, detail::woken_waiters& woken,
+                   block_pointer& emptied) noexcept {
+    if (values_.size() == 0) return take_from_sender(into, self, woken);
+    values_.pop(into, emptied);
+    if (senders_.empty()) return true;
+    std::optional<T> next;  // there is room for one more now
+    if (take_from_sender(next, self, woken)) values_.push(std::move(*next));
+    return true;
+  }
+
+  /// Appends up to `most` values that are there.
+  std::size_t drain(std::vector<T>& into, std::size_t most);
+  /// Sends of `values` what needs no wait; the number of those. The channel may be closed then.
+  std::size_t send_some(std::span<T> values, bool& closed);
+
   template <class Waiter>
   [[nodiscard]] static bool any(base::intrusive_list<Waiter>& waiters, const sched::runnable* self) noexcept {
     auto* waiter = waiters.front();
@@ -182,185 +317,15 @@ class channel {
   }
 
   mutable base::spin_lock lock_;  // guards all below
+  std::atomic<std::uint8_t> state_{0};
+  bool closed_ = false;
   std::size_t limit_;
   detail::value_queue<T> values_;
-  bool closed_ = false;
   base::intrusive_list<send_operation> senders_;
   base::intrusive_list<recv_operation> receivers_;
-};
-
-/// channel::async_send(). Holds the value until it is sent.
-template <class T>
-class channel<T>::send_operation : base::list_hook {
- public:
-  using value_type = send_result<T>;
-  static constexpr wait_kind kind = wait_kind::channel;
-  send_operation(channel& to, T value) noexcept : to_{&to}, value_{std::move(value)} {}
-  send_operation(send_operation&& other) noexcept : to_{other.to_}, value_{std::move(other.value_)} {}
-
-  /// What was not sent, after a select in which another case happened.
-  [[nodiscard]] T& value() noexcept { return value_; }
-
-  bool try_complete() {
-    wait_node* woken = nullptr;
-    {
-      std::unique_lock guard{to_->lock_};
-      to_->make_room(guard);
-      if (!can_proceed(nullptr)) return false;
-      woken = proceed(nullptr);
-    }
-    if (woken) woken->notify();
-    return done_;
-  }
-  bool arm(wait_node& node) {
-    wait_node* woken = nullptr;
-    {
-      std::lock_guard guard{to_->lock_};
-      node_ = &node;
-      if (!can_proceed(node.task)) {
-        to_->senders_.push_back(*this);
-        return false;
-      }
-      // Its own wait first: a receiver, once claimed, has to be given a value.
-      if (!node.claim()) return false;
-      woken = proceed(node.task);
-    }
-    if (woken) woken->notify();
-    return true;
-  }
-  void disarm(wait_node& node) noexcept {
-    if (node.claimed) return;  // taken out by whoever claimed it; the channel may be gone
-    std::lock_guard guard{to_->lock_};
-    if (this->is_linked()) base::intrusive_list<send_operation>::remove(*this);
-  }
-  bool finish() const noexcept { return done_; }
-  value_type take() {
-    if (sent_) return {};
-    return fail(errc::closed);
-  }
-  void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
-  value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
-
- private:
-  friend class channel;
-  template <class U>
-  friend class base::intrusive_list;
-
-  [[nodiscard]] bool has_room() const noexcept { return to_->values_.size() < to_->limit_; }
-  [[nodiscard]] bool can_proceed(const sched::runnable* self) const noexcept {
-    return to_->closed_ || has_room() || any(to_->receivers_, self);
-  }
-  /// Returns whom to notify. Not done when every receiver there was turned out to be decided by others.
-  [[nodiscard]] wait_node* proceed(const sched::runnable* self) noexcept {
-    if (to_->closed_) {
-      done_ = true;
-      return nullptr;
-    }
-    if (auto* receiver = claim(to_->receivers_, self)) {
-      receiver->deliver(hand_over());
-      return receiver->node_;
-    }
-    if (has_room()) to_->values_.push(hand_over());
-    return nullptr;
-  }
-  [[nodiscard]] T&& hand_over() noexcept {
-    sent_ = done_ = true;
-    return std::move(value_);
-  }
-
-  channel* to_;
-  wait_node* node_ = nullptr;
-  T value_;
-  bool sent_ = false;
-  bool done_ = false;
-};
-
-/// channel::async_recv(). One that a select refers to can be used again, whether it happened or not.
-template <class T>
-class channel<T>::recv_operation : base::list_hook {
- public:
-  using value_type = result<T>;
-  static constexpr wait_kind kind = wait_kind::channel;
-  explicit recv_operation(channel& from) noexcept : from_{&from} {}
-  recv_operation(recv_operation&& other) noexcept : from_{other.from_} {}
-
-  bool try_complete() {
-    block_pointer emptied;  // freed after the lock was let go
-    wait_node* woken = nullptr;
-    {
-      std::lock_guard guard{from_->lock_};
-      if (!can_proceed(nullptr)) return false;
-      woken = proceed(nullptr, emptied);
-    }
-    if (woken) woken->notify();
-    return done_;
-  }
-  bool arm(wait_node& node) {
-    block_pointer emptied;  // freed after the lock was let go
-    wait_node* woken = nullptr;
-    {
-      std::lock_guard guard{from_->lock_};
-      node_ = &node;
-      if (!can_proceed(node.task)) {
-        from_->receivers_.push_back(*this);
-        return false;
-      }
-      // Its own wait first: a sender, once claimed, has sent its value.
-      if (!node.claim()) return false;
-      woken = proceed(node.task, emptied);
-    }
-    if (woken) woken->notify();
-    return true;
-  }
-  void disarm(wait_node& node) noexcept {
-    if (node.claimed) return;  // taken out by whoever claimed it; the channel may be gone
-    std::lock_guard guard{from_->lock_};
-    if (this->is_linked()) base::intrusive_list<recv_operation>::remove(*this);
-  }
-  bool finish() const noexcept { return done_; }
-  value_type take() {
-    done_ = false;
-    if (!value_) return fail(errc::closed);
-    value_type received{std::move(*value_)};
-    value_.reset();
-    return received;
-  }
-  static value_type fail(errc condition) { return failure(condition); }
-  void describe(detail::wait_description& into) const { detail::describe_channel(into, from_, channel_side::sends); }
-
- private:
-  friend class channel;
-  template <class U>
-  friend class base::intrusive_list;
-
-  [[nodiscard]] bool can_proceed(const sched::runnable* self) const noexcept {
-    return from_->closed_ || from_->values_.size() != 0 || any(from_->senders_, self);
-  }
-  /// Returns whom to notify. Not done when every sender there was turned out to be decided by others.
-  [[nodiscard]] wait_node* proceed(const sched::runnable* self, block_pointer& emptied) noexcept {
-    if (from_->values_.size() != 0) {
-      deliver(from_->values_.pop(emptied));
-      auto* sender = claim(from_->senders_, self);  // there is room for one more now
-      if (!sender) return nullptr;
-      from_->values_.push(sender->hand_over());
-      return sender->node_;
-    }
-    if (auto* sender = claim(from_->senders_, self)) {
-      deliver(sender->hand_over());
-      return sender->node_;
-    }
-    done_ = from_->closed_;
-    return nullptr;
-  }
-  void deliver(T&& value) noexcept {
-    value_.emplace(std::move(value));
-    done_ = true;
-  }
-
-  channel* from_;
-  wait_node* node_ = nullptr;
-  std::optional<T> value_;
-  bool done_ = false;
+  detail::batch_wakers wakers_;
 };
 
 }  // namespace weft
+
+#include <weft/sync/channel_operations.hpp>

@@ -42,10 +42,11 @@ class condition_variable {
     return {};
   }
 
-  /// wait() as an operation. Not for select.
+  /// wait() as an operation. Not for select. Cancel: as wait().
   [[nodiscard]] detail::condition_wait async_wait(std::unique_lock<mutex>& lock);
 
-  /// Lets the one that has waited longest go on, or all. The mutex need not be held. Does not wait.
+  /// Lets the one that has waited longest go on, or all. The mutex need not be held. Does not wait; in notify_all() a
+  /// virtual thread lets others run each time it has gone through 64.
   void notify_one() noexcept;
   void notify_all() noexcept;
 
@@ -53,7 +54,8 @@ class condition_variable {
   friend class detail::condition_wait;
 
   base::spin_lock lock_;  // guards waiters_ and where a waiter is; taken before a mutex's
-  base::intrusive_list<detail::condition_wait> waiters_;
+  base::intrusive_list<detail::condition_wait> waiters_, leaving_;  // not notified yet, and about to be
+  detail::batch_wakers wakers_;
 };
 
 namespace detail {
@@ -70,8 +72,8 @@ class condition_wait : base::list_hook {
   bool arm(wait_node& node) noexcept;
   void disarm(wait_node&) noexcept {}  // only called when unlock() or notify has taken it out
   bool finish() const noexcept { return true; }
-  value_type take() const noexcept { return {}; }
-  static value_type fail(errc condition) { return failure(condition); }
+  value_type take() const noexcept;
+  value_type fail(errc condition) const noexcept;
   void describe(wait_description& into) const { into.add(kind, "condition_variable", condition_); }
 
   /// Gets the mutex back after the wait was cancelled.
@@ -85,7 +87,7 @@ class condition_wait : base::list_hook {
 
   /// Moves it, just taken out of the condition's list, to the mutex; under the condition's lock. False when it had been
   /// cancelled before and has used up no notification.
-  bool pass_to_mutex(claimed_waiters& claimed) noexcept;
+  bool pass_to_mutex(woken_waiters& woken) noexcept;
 
   condition_variable* condition_;
   mutex* mutex_;

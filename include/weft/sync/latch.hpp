@@ -2,17 +2,14 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 #include <weft/base/result.hpp>
-#include <weft/base/spin_lock.hpp>
 #include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft {
-
-namespace detail {
-class latch_wait;
-}
 
 /// A count that goes down to zero once, and whoever waits for that.
 /// Thread: any, for every member: tasks of either kind and plain OS threads.
@@ -21,11 +18,10 @@ class latch_wait;
 class latch {
  public:
   explicit latch(std::size_t count) noexcept : count_{count} {}
-  latch(const latch&) = delete;
-  latch& operator=(const latch&) = delete;
-  ~latch();
+  ~latch() { queue_.check_nobody_waits("a latch is destroyed when nobody waits for it: join the waiters first"); }
 
-  /// Takes `by` off, which is not more than what is left. At zero, lets all waiters go on. Does not wait.
+  /// Takes `by` off, which is not more than what is left. At zero, lets all waiters go on, the first first. Does not
+  /// wait; a virtual thread lets others run each time it has woken 64.
   void count_down(std::size_t by = 1) noexcept;
 
   /// True when the count is zero.
@@ -34,52 +30,26 @@ class latch {
     return count_.load(std::memory_order_acquire) == 0;
   }
 
+  using wait_operation = detail::gate_wait<latch>;
   /// Waits until the count is zero.
   /// Parks. Cancel: errc::cancelled or errc::timed_out.
-  [[nodiscard]] result<void> wait();
+  [[nodiscard]] result<void> wait() { return await(async_wait()); }
+  [[nodiscard]] wait_operation async_wait() noexcept { return wait_operation{*this}; }
 
-  /// count_down(by), then wait(). Cancel: as wait(); what was taken off stays off.
-  [[nodiscard]] result<void> arrive_and_wait(std::size_t by = 1);
-
-  /// wait() as an operation.
-  [[nodiscard]] detail::latch_wait async_wait() noexcept;
-
- private:
-  friend class detail::latch_wait;
-
-  std::atomic<std::size_t> count_;  // becomes zero under lock_
-  base::spin_lock lock_;            // guards waiters_
-  detail::wait_list waiters_;
-};
-
-namespace detail {
-
-/// latch::async_wait().
-class latch_wait {
- public:
-  using value_type = result<void>;
-  static constexpr wait_kind kind = wait_kind::lock;
-  explicit latch_wait(latch& target) noexcept : target_{&target} {}
-
-  bool try_complete() const noexcept { return target_->try_wait(); }
-  bool arm(wait_node& node) const noexcept;
-  void disarm(wait_node& node) const noexcept;
-  bool finish() const noexcept { return true; }
-  value_type take() const noexcept { return {}; }
-  static value_type fail(errc condition) { return failure(condition); }
-  void describe(wait_description& into) const { into.add(kind, "latch", target_); }
+  /// count_down(by), then wait().
+  /// Parks. Cancel: as wait(); what was taken off stays off.
+  [[nodiscard]] result<void> arrive_and_wait(std::size_t by = 1) {
+    count_down(by);
+    return wait();
+  }
 
  private:
-  latch* target_;
+  friend wait_operation;
+  static constexpr std::string_view what = "latch";
+  [[nodiscard]] bool is_open(std::uint64_t) const noexcept { return try_wait(); }
+
+  std::atomic<std::size_t> count_;  // becomes zero under the queue's lock
+  detail::wait_queue queue_;
 };
-
-}  // namespace detail
-
-inline detail::latch_wait latch::async_wait() noexcept { return detail::latch_wait{*this}; }
-inline result<void> latch::wait() { return await(async_wait()); }
-inline result<void> latch::arrive_and_wait(std::size_t by) {
-  count_down(by);
-  return wait();
-}
 
 }  // namespace weft

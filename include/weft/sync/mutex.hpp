@@ -1,11 +1,15 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
+#include <weft/base/check.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/sync/timed.hpp>
 #include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
+#include <weft/task/with_deadline.hpp>
 
 namespace weft {
 
@@ -13,9 +17,11 @@ namespace detail {
 class condition_wait;
 }
 
-/// Mutual exclusion between virtual threads, coroutines and plain OS threads. Meets Lockable, for std::scoped_lock and
-/// std::unique_lock. A task may lock on one OS thread and unlock on another. Not recursive.
-/// Order: first come, first served: unlock hands the mutex to the longest waiter.
+/// Mutual exclusion between virtual threads, coroutines and plain OS threads. Meets TimedLockable, for std::scoped_lock
+/// and std::unique_lock. A task may lock on one OS thread and unlock on another. Not recursive: a task that locks what
+/// it holds, or unlocks what it does not hold, ends the program with a message. Order: first come, first served: unlock
+/// hands the mutex to the longest waiter, so that nobody starves. What was done
+///   before unlock() is visible to the next holder.
 /// Lifetime: unlocked, and nobody waits, when it is destroyed, which may be as soon as it is free, while the last
 ///   unlock() is returning; the destructor checks.
 class mutex {
@@ -33,23 +39,27 @@ class mutex {
 
   /// Does not wait. May fail although the mutex has just become free.
   [[nodiscard]] bool try_lock() noexcept {
-    auto expected = free;
+    std::uintptr_t expected = free;
     // acquire: sees what the last holder did; pairs with unlock. relaxed on failure: nothing was taken.
-    if (!state_.compare_exchange_strong(expected, held, std::memory_order_acquire, std::memory_order_relaxed)) {
-      return false;
-    }
-    if (detail::waits_are_tracked()) [[unlikely]]
-      note_holder(detail::current_task());
-    return true;
+    return state_.compare_exchange_strong(expected, word_of(detail::current_task()), std::memory_order_acquire,
+                                          std::memory_order_relaxed);
   }
+
+  /// Waits until it holds the mutex, no longer than that. False: it does not hold it. A time that has passed does not
+  /// wait.
+  /// Parks. Cancel: false, and it is not held.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& time);
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& until);
 
   /// Lets the longest waiter in. By whoever locked. Does not wait.
   void unlock() noexcept {
-    auto expected = held;
+    auto& self = detail::current_task();
+    auto expected = word_of(self);
     // release: publishes the section to the next holder; relaxed on failure: hand_over() takes the lock
     if (state_.compare_exchange_strong(expected, free, std::memory_order_release, std::memory_order_relaxed)) return;
-    WEFT_CHECK(expected != free, "unlock a mutex only while you hold it");
-    hand_over();
+    unlock_contended(self, expected);
   }
 
   class lock_operation;
@@ -57,40 +67,54 @@ class mutex {
   /// Cancel: errc::cancelled or errc::timed_out; then it is not held.
   [[nodiscard]] lock_operation async_lock() noexcept;
 
+  /// Who holds it, null when nobody does. May be old at once, and the task gone: for comparing.
+  [[nodiscard]] const detail::task_state* holder() const noexcept {
+    // relaxed: only a hint
+    return task_of(state_.load(std::memory_order_relaxed));
+  }
+
  private:
   friend class detail::condition_wait;
 
-  // free       nobody holds it, nobody waits
-  // held       somebody holds it, nobody waits
-  // contended  somebody holds it, somebody may wait: unlock() goes through hand_over(). Entered and left under the
-  //            queue's lock
+  // free              nobody holds it, nobody waits
+  // task              that task holds it, nobody waits
+  // task | contended  that task holds it, somebody may wait: unlock() goes through hand_over(). Entered and left under
+  //                   the queue's lock
+  // contended         an instant, under the queue's lock: free, and about to be taken
   //
-  //   free --try_lock--> held --unlock--> free
-  //   free, held --arm--> contended
-  //   contended --hand_over--> contended, held or free: the first waiter has it, or there was none
-  static constexpr std::uint32_t free = 0, held = 1, contended = 2;
+  //   free --try_lock--> task --unlock--> free
+  //   free, task --lock_or_queue--> contended, task | contended
+  //   task | contended --hand_over--> the first waiter, with the bit while there are more; free when there was none
+  //   task --adopt--> another task: the one that a blocking wait in a coroutine was for
+  static constexpr std::uintptr_t free = 0, contended = 1;
 
-  /// For the search for deadlocks, where tasks are tracked: who holds it from now on.
-  void note_holder(const sched::runnable& task) noexcept {
-    // relaxed: compared only, and looked at twice
-    holder_.store(static_cast<const detail::task_state*>(&task), std::memory_order_relaxed);
+  [[nodiscard]] static std::uintptr_t word_of(const sched::runnable& task) noexcept {
+    return reinterpret_cast<std::uintptr_t>(static_cast<const detail::task_state*>(&task));
   }
+  [[nodiscard]] static const detail::task_state* task_of(std::uintptr_t word) noexcept {
+    return reinterpret_cast<const detail::task_state*>(word & ~contended);
+  }
+
   void describe(detail::wait_description& into) const;
 
   void lock_contended();
+  void unlock_contended(const sched::runnable& self, std::uintptr_t seen) noexcept;
   void hand_over() noexcept;
   [[nodiscard]] bool arm(wait_node& node) noexcept;
-  /// The same under queue_lock_. True when `node` was claimed and holds the mutex; false when it is in the queue, or
-  /// its wait was decided before.
-  [[nodiscard]] bool lock_or_queue(wait_node& node) noexcept;
+  /// The same under queue_lock_. True when `claim()` has ended the wait of `node`, which holds the mutex; false when it
+  /// is in the queue, or its wait was decided before.
+  template <class Claim>
+  [[nodiscard]] bool lock_or_queue(wait_node& node, Claim claim) noexcept;
   void disarm(wait_node& node) noexcept;
+  /// By who has just got it: a coroutine that waited in a blocking form waited as an OS thread.
+  void adopt() noexcept;
 
-  std::atomic<std::uint32_t> state_{free};
+  std::atomic<std::uintptr_t> state_{free};
   base::spin_lock queue_lock_;  // guards waiters_ and the changes to and from `contended`
   detail::wait_list waiters_;
-  std::atomic<const detail::task_state*> holder_{nullptr};  // the last that was noted
 };
 
+/// mutex::async_lock().
 class mutex::lock_operation {
  public:
   using value_type = result<void>;
@@ -101,7 +125,10 @@ class mutex::lock_operation {
   bool arm(wait_node& node) noexcept { return target_->arm(node); }
   void disarm(wait_node& node) noexcept { target_->disarm(node); }
   bool finish() const noexcept { return true; }
-  value_type take() const { return {}; }
+  value_type take() const noexcept {
+    target_->adopt();
+    return {};
+  }
   static value_type fail(errc condition) { return failure(condition); }
   void describe(detail::wait_description& into) const { target_->describe(into); }
 
@@ -110,5 +137,31 @@ class mutex::lock_operation {
 };
 
 inline mutex::lock_operation mutex::async_lock() noexcept { return lock_operation{*this}; }
+
+template <class Claim>
+bool mutex::lock_or_queue(wait_node& node, Claim claim) noexcept {
+  // acquire: as in try_lock. From here on unlock() comes to hand_over(), which waits for queue_lock_.
+  auto before = state_.fetch_or(contended, std::memory_order_acquire);
+  if (before != free) {
+    WEFT_CHECK(task_of(before) != node.task, "a mutex is not recursive: this task holds it already");
+    waiters_.push_back(node);
+    return false;
+  }
+  // Nobody waits: those who do keep the state contended. Before it is told, for it may run at once.
+  // release, both: the next holder sees through us what unlock() published
+  state_.store(word_of(*node.task), std::memory_order_release);
+  if (claim()) return true;
+  state_.store(free, std::memory_order_release);
+  return false;
+}
+
+template <class Rep, class Period>
+bool mutex::try_lock_for(const std::chrono::duration<Rep, Period>& time) {
+  return detail::wait_for(async_lock(), time);
+}
+template <class Clock, class Duration>
+bool mutex::try_lock_until(const std::chrono::time_point<Clock, Duration>& until) {
+  return await(with_deadline(async_lock(), until)).has_value();
+}
 
 }  // namespace weft

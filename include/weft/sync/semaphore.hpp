@@ -57,7 +57,7 @@ class semaphore {
   static constexpr std::size_t waiting_bit = 1, one_permit = 2;
 
   /// Gives what there is to the first waiters. Under lock_, with waiting_bit set.
-  void serve(detail::claimed_waiters& claimed) noexcept;
+  void serve(detail::woken_waiters& woken) noexcept;
   [[nodiscard]] bool acquire_or_wait(detail::acquire_operation& operation, wait_node& node) noexcept;
   void stop_waiting(detail::acquire_operation& operation) noexcept;
 
@@ -79,7 +79,7 @@ class acquire_operation : base::list_hook {
   bool try_complete() const noexcept { return target_->try_acquire(permits_); }
   bool arm(wait_node& node) noexcept { return target_->acquire_or_wait(*this, node); }
   void disarm(wait_node& node) noexcept {
-    if (!node.claimed) target_->stop_waiting(*this);  // else taken out by whoever claimed it; the semaphore may be gone
+    if (!node.ended_the_wait()) target_->stop_waiting(*this);  // else taken out, and the semaphore may be gone
   }
   bool finish() const noexcept { return true; }
   value_type take() const noexcept { return {}; }

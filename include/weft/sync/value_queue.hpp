@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace weft::detail {
@@ -35,7 +36,7 @@ class value_queue {
   value_queue& operator=(const value_queue&) = delete;
   ~value_queue() {
     std::unique_ptr<block> emptied;
-    while (size_ != 0) static_cast<void>(pop(emptied));
+    for (std::optional<T> value; size_ != 0;) pop(value, emptied);
     // One by one: a long chain would destroy itself recursively.
     while (first_block_) first_block_ = std::move(first_block_->next);
   }
@@ -54,15 +55,15 @@ class value_queue {
     ++size_;
   }
 
-  /// There is a value. A block that has become empty and is not kept goes to `emptied`, to be freed outside the lock.
-  [[nodiscard]] T pop(std::unique_ptr<block>& emptied) noexcept {
+  /// There is a value, which is moved to `into`. A block that has become empty and is not kept goes to `emptied`, to be
+  /// freed outside the lock.
+  void pop(std::optional<T>& into, std::unique_ptr<block>& emptied) noexcept {
     if (head_ == last_) leave_cells(emptied);
     auto& from = head_cells()[head_].value;
-    T value{std::move(from)};
+    into.emplace(std::move(from));
     std::destroy_at(&from);
     ++head_;
     --size_;
-    return value;
   }
 
  private:

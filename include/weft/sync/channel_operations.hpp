@@ -1,0 +1,289 @@
+#pragma once
+
+#include <algorithm>
+
+#include <weft/sync/channel.hpp>
+
+// The operations of a channel.
+
+namespace weft {
+
+/// channel::async_send(). Holds the value until it is sent.
+template <class T>
+class channel<T>::send_operation : base::list_hook {
+ public:
+  using value_type = send_result<T>;
+  static constexpr wait_kind kind = wait_kind::channel;
+  send_operation(channel& to, T value) noexcept : to_{&to}, value_{std::move(value)} {}
+  send_operation(send_operation&& other) noexcept
+      : to_{other.to_}, value_{std::move(other.value_)}, sent_{other.sent_} {}
+
+  /// What was not sent, after a select in which another case happened.
+  [[nodiscard]] T& value() noexcept { return value_; }
+
+  bool try_complete() {
+    if (!to_->might(can_send)) return false;
+    detail::woken_waiters woken;
+    std::unique_lock guard{to_->lock_};
+    return proceed(nullptr, woken, guard);
+  }
+  bool arm(wait_node& node) {
+    detail::woken_waiters woken;
+    std::unique_lock guard{to_->lock_};
+    if (!to_->closed_ && to_->values_.size() >= to_->limit_ && !any(to_->receivers_, node.task)) {
+      node_ = &node;
+      to_->senders_.push_back(*this);
+      to_->note_state();
+      return false;
+    }
+    // Its own wait first: a receiver whose wait was ended has been given a value.
+    if (!node.claim()) return false;
+    static_cast<void>(proceed(node.task, woken, guard));
+    return true;
+  }
+  void disarm(wait_node& node) noexcept {
+    if (node.ended_the_wait()) return;  // taken out by whoever ended it; the channel may be gone
+    std::lock_guard guard{to_->lock_};
+    if (!this->is_linked()) return;
+    base::intrusive_list<send_operation>::remove(*this);
+    to_->note_state();
+  }
+  /// Not done when every receiver that was there turned out to be decided by others.
+  bool finish() const noexcept { return done_; }
+  value_type take() {
+    if (sent_) return {};
+    return fail(errc::closed);
+  }
+  void describe(detail::wait_description& into) const { into.add(kind, "channel", to_); }
+  value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
+
+ private:
+  friend class channel;
+  friend class send_many_operation;
+  template <class U>
+  friend class base::intrusive_list;
+
+  bool proceed(const sched::runnable* self, detail::woken_waiters& woken, std::unique_lock<base::spin_lock>& guard) {
+    WEFT_CHECK(!sent_, "a send is carried out once: make another operation for another value");
+    to_->make_room(guard);
+    if (to_->closed_) return done_ = true;
+    if (!to_->send_now(value_, self, woken)) return false;
+    to_->note_state();
+    return done_ = sent_ = true;
+  }
+  [[nodiscard]] T&& hand_over() noexcept {
+    sent_ = done_ = true;
+    return std::move(value_);
+  }
+  void take_back(T&& value) noexcept {
+    sent_ = done_ = false;
+    std::destroy_at(&value_);
+    std::construct_at(&value_, std::move(value));
+  }
+
+  channel* to_;
+  wait_node* node_ = nullptr;
+  T value_;
+  bool sent_ = false;
+  bool done_ = false;
+};
+
+/// channel::async_recv(). One that a select refers to can be used again, whether it happened or not.
+template <class T>
+class channel<T>::recv_operation : base::list_hook {
+ public:
+  using value_type = result<T>;
+  static constexpr wait_kind kind = wait_kind::channel;
+  explicit recv_operation(channel& from) noexcept : from_{&from} {}
+  recv_operation(recv_operation&& other) noexcept : from_{other.from_} {}
+
+  bool try_complete() {
+    if (!from_->might(can_receive)) return false;
+    block_pointer emptied;  // freed after the lock was let go
+    detail::woken_waiters woken;
+    std::lock_guard guard{from_->lock_};
+    return proceed(nullptr, woken, emptied);
+  }
+  bool arm(wait_node& node) {
+    block_pointer emptied;  // freed after the lock was let go
+    detail::woken_waiters woken;
+    std::lock_guard guard{from_->lock_};
+    if (!from_->closed_ && from_->values_.size() == 0 && !any(from_->senders_, node.task)) {
+      node_ = &node;
+      from_->receivers_.push_back(*this);
+      from_->note_state();
+      return false;
+    }
+    // Its own wait first: a sender whose wait was ended has sent its value.
+    if (!node.claim()) return false;
+    static_cast<void>(proceed(node.task, woken, emptied));
+    return true;
+  }
+  void disarm(wait_node& node) noexcept {
+    if (node.ended_the_wait()) return;  // taken out by whoever ended it; the channel may be gone
+    std::lock_guard guard{from_->lock_};
+    if (!this->is_linked()) return;
+    base::intrusive_list<recv_operation>::remove(*this);
+    from_->note_state();
+  }
+  /// Not done when every sender that was there turned out to be decided by others.
+  bool finish() const noexcept { return done_; }
+  value_type take() {
+    done_ = false;
+    if (!value_) return fail(errc::closed);
+    value_type received{std::move(*value_)};
+    value_.reset();
+    return received;
+  }
+  static value_type fail(errc condition) { return failure(condition); }
+  void describe(detail::wait_description& into) const { into.add(kind, "channel", from_); }
+
+ private:
+  friend class channel;
+  template <class U>
+  friend class base::intrusive_list;
+
+  bool proceed(const sched::runnable* self, detail::woken_waiters& woken, block_pointer& emptied) noexcept {
+    if (!from_->receive_now(value_, self, woken, emptied)) return done_ = from_->closed_;
+    from_->note_state();
+    return done_ = true;
+  }
+  void deliver(T&& value) noexcept {
+    value_.emplace(std::move(value));
+    done_ = true;
+  }
+  [[nodiscard]] T take_back() noexcept {
+    done_ = false;
+    T value{std::move(*value_)};
+    value_.reset();
+    return value;
+  }
+
+  channel* from_;
+  wait_node* node_ = nullptr;
+  std::optional<T> value_;
+  bool done_ = false;
+};
+
+/// channel::async_recv_many(): a receive, and then what else is there.
+template <class T>
+class channel<T>::recv_many_operation : public recv_operation {
+ public:
+  using value_type = result<std::size_t>;
+  recv_many_operation(channel& from, std::vector<T>& into, std::size_t most)
+      : recv_operation{from}, from_{&from}, into_{&into}, most_{most} {
+    WEFT_CHECK(most != 0, "receive one value at the least");
+    into.reserve(into.size() + 1);  // so that the one that the wait brings has a place
+  }
+
+  value_type take() {
+    auto first = recv_operation::take();
+    if (!first) return std::unexpected{first.error()};
+    into_->push_back(std::move(*first));
+    return 1 + from_->drain(*into_, most_ - 1);
+  }
+  static value_type fail(errc condition) { return failure(condition); }
+
+ private:
+  channel* from_;
+  std::vector<T>* into_;
+  std::size_t most_;
+};
+
+/// channel::async_send_many(): what can be sent at once, then a send of the next one, and so on.
+template <class T>
+class channel<T>::send_many_operation {
+ public:
+  using value_type = std::expected<void, partly_sent>;
+  static constexpr wait_kind kind = wait_kind::channel;
+  static constexpr bool happens_in_pieces = true;
+  send_many_operation(channel& to, std::span<T> values) noexcept : to_{&to}, left_{values} {}
+  send_many_operation(send_many_operation&& other) noexcept : to_{other.to_}, left_{other.left_} {}
+
+  bool try_complete() {
+    auto sent = to_->send_some(left_, closed_);
+    sent_ += sent;
+    left_ = left_.subspan(sent);
+    return closed_ || left_.empty();
+  }
+  bool arm(wait_node& node) {
+    next_.emplace(*to_, std::move(left_.front()));
+    return next_->arm(node);
+  }
+  void disarm(wait_node& node) noexcept { next_->disarm(node); }
+  bool finish() {
+    const bool done = next_->finish(), sent = next_->sent_;
+    settle();
+    if (done && !sent) return closed_ = true;
+    return try_complete();
+  }
+  value_type take() {
+    if (left_.empty()) return {};
+    return fail(errc::closed);
+  }
+  void describe(detail::wait_description& into) const { into.add(kind, "channel", to_); }
+  value_type fail(errc condition) {
+    settle();
+    return std::unexpected{partly_sent{make_error_code(condition), sent_}};
+  }
+
+ private:
+  /// The send of the next value is over: counts it, or puts the value back where it was.
+  void settle() noexcept {
+    if (!next_) return;
+    if (next_->sent_) {
+      ++sent_;
+      left_ = left_.subspan(1);
+    } else {
+      std::destroy_at(&left_.front());
+      std::construct_at(&left_.front(), std::move(next_->value()));
+    }
+    next_.reset();
+  }
+
+  channel* to_;
+  std::span<T> left_;
+  std::size_t sent_ = 0;
+  bool closed_ = false;
+  std::optional<send_operation> next_;  // while it waits
+};
+
+template <class T>
+std::size_t channel<T>::drain(std::vector<T>& into, std::size_t most) {
+  std::size_t drained = 0;
+  while (drained < most && might(can_receive)) {
+    auto batch = std::min({most - drained, std::max<std::size_t>(size(), 1), detail::wakes_in_batch});
+    into.reserve(into.size() + batch);
+    block_pointer emptied;  // freed after the lock was let go; two blocks are never emptied at once
+    detail::woken_waiters woken;
+    std::lock_guard guard{lock_};
+    std::optional<T> value;
+    for (; batch != 0 && !emptied && receive_now(value, nullptr, woken, emptied); --batch, ++drained) {
+      into.push_back(std::move(*value));
+    }
+    note_state();
+    if (batch != 0 && !emptied) break;
+  }
+  return drained;
+}
+
+template <class T>
+std::size_t channel<T>::send_some(std::span<T> values, bool& closed) {
+  std::size_t sent = 0;
+  while (sent != values.size()) {
+    detail::woken_waiters woken;
+    std::unique_lock guard{lock_};
+    for (auto batch = detail::wakes_in_batch; batch != 0 && sent != values.size(); --batch, ++sent) {
+      make_room(guard);
+      closed = closed_;
+      if (closed || !send_now(values[sent], nullptr, woken)) {
+        note_state();
+        return sent;
+      }
+    }
+    note_state();
+  }
+  return sent;
+}
+
+}  // namespace weft

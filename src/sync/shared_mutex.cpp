@@ -1,0 +1,50 @@
+#include <weft/sync/shared_mutex.hpp>
+
+#include <weft/base/check.hpp>
+#include <weft/task/task_state.hpp>
+
+namespace weft {
+
+shared_mutex::~shared_mutex() {
+  WEFT_CHECK(permits_.available() == all, "unlock a shared_mutex before it is destroyed");
+}
+
+void shared_mutex::note_writer() noexcept {
+  // relaxed: compared only by the holder itself, or by who misuses it
+  writer_.store(&detail::current_task(), std::memory_order_relaxed);
+}
+
+void shared_mutex::lock() {
+  // relaxed: only the caller itself can have written the caller's name
+  WEFT_CHECK(writer_.load(std::memory_order_relaxed) != &detail::current_task(),
+             "a shared_mutex is not recursive: this task holds it already");
+  detail::wait_to_the_end(async_lock());
+}
+
+bool shared_mutex::try_lock() noexcept {
+  if (!permits_.try_acquire(all)) return false;
+  note_writer();
+  return true;
+}
+
+void shared_mutex::unlock() noexcept {
+  // relaxed, both: as in note_writer()
+  WEFT_CHECK(writer_.load(std::memory_order_relaxed) == &detail::current_task(),
+             "unlock a shared_mutex only while you hold it: this task does not hold it alone");
+  writer_.store(nullptr, std::memory_order_relaxed);
+  permits_.release(all);
+}
+
+void shared_mutex::lock_shared() {
+  // relaxed: as in lock()
+  WEFT_CHECK(writer_.load(std::memory_order_relaxed) != &detail::current_task(),
+             "a shared_mutex is not recursive: this task holds it already, alone");
+  detail::wait_to_the_end(async_lock_shared());
+}
+
+void shared_mutex::unlock_shared() noexcept {
+  WEFT_CHECK(permits_.available() < all, "unlock a shared_mutex only while you hold it: nobody holds it");
+  permits_.release();
+}
+
+}  // namespace weft
