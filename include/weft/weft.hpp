@@ -50,6 +50,7 @@
 #include <weft/stack/stack_pool.hpp>
 #include <weft/sync/atomic_wait.hpp>
 #include <weft/sync/barrier.hpp>
+#include <weft/sync/broadcast.hpp>
 #include <weft/sync/call_once.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/channel_operations.hpp>
@@ -57,10 +58,14 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/guarded.hpp>
 #include <weft/sync/latch.hpp>
+#include <weft/sync/latest_value.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/sync/oneshot.hpp>
+#include <weft/sync/published_values.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
+#include <weft/sync/strand.hpp>
 #include <weft/sync/timed.hpp>
 #include <weft/sync/wait_group.hpp>
 #include <weft/task/async_frame.hpp>

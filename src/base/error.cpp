@@ -18,6 +18,7 @@ class category final : public std::error_category {
       case errc::too_large: return "larger than the limit";
       case errc::malformed: return "malformed";
       case errc::unavailable: return "not available";
+      case errc::lagged: return "values were lost";
       case errc::deadlock: return "deadlock";
     }
     return "unknown weft error";

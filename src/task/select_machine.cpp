@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -5,13 +7,47 @@
 #include <weft/task/select_machine.hpp>
 
 namespace weft::detail {
+namespace {
 
-[[gnu::noinline]] std::size_t random_start(std::size_t cases) noexcept {
+[[gnu::noinline]] base::random& thread_random() noexcept {
   static std::atomic<std::uint64_t> seeds{1};
   // relaxed: any number will do
   static thread_local base::random random{seeds.fetch_add(1, std::memory_order_relaxed)};
   asm volatile("" ::: "memory");
-  return random.below(static_cast<std::uint32_t>(cases));
+  return random;
+}
+
+constexpr bool is_prime(std::uint32_t number) noexcept {
+  for (std::uint32_t divisor = 2; divisor * divisor <= number; ++divisor) {
+    if (number % divisor == 0) return false;
+  }
+  return true;
+}
+
+constexpr std::uint32_t compute_prime_from(std::uint32_t number) noexcept {
+  auto prime = std::max(number, 2u);
+  while (!is_prime(prime)) ++prime;
+  return prime;
+}
+
+/// The least prime that is no less than `number`.
+std::uint32_t prime_from(std::uint32_t number) noexcept {
+  static constexpr auto small = [] {
+    std::array<std::uint8_t, 64> primes{};
+    for (std::uint32_t i = 0; i < primes.size(); ++i) primes[i] = static_cast<std::uint8_t>(compute_prime_from(i));
+    return primes;
+  }();
+  return number < small.size() ? small[number] : compute_prime_from(number);
+}
+
+}  // namespace
+
+case_order::case_order(std::size_t cases) noexcept
+    : cases_{static_cast<std::uint32_t>(cases)}, prime_{prime_from(cases_)} {
+  auto& random = thread_random();
+  first_ = random.below(prime_);
+  stride_ = 1 + random.below(prime_ - 1);
+  if (first_ >= cases_) first_ = static_cast<std::uint32_t>(after(first_));
 }
 
 }  // namespace weft::detail

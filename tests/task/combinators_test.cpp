@@ -85,13 +85,12 @@ TEST_P(combined_waits, for_any_take_one_and_leave_the_others) {
   run([] {
     channel<int> numbers{1}, others{1};
     mutex guard;
-    auto any = start([&] { return when_any(numbers.async_recv(), others.async_recv(), guard.async_lock()); });
+    auto any = start([&] { return when_any(numbers.async_recv(), others.async_recv(), testing::section{guard}); });
     auto outcome = any.outcome();
     ASSERT_TRUE(outcome);
     EXPECT_EQ(outcome->index(), 2u);
     ASSERT_TRUE(numbers.try_send(1));
     EXPECT_EQ(numbers.try_recv(), 1);
-    guard.unlock();
   });
 }
 

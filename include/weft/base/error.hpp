@@ -14,6 +14,7 @@ enum class errc {
   too_large,      ///< a limit that the caller or the configuration set was exceeded
   malformed,      ///< what the peer sent breaks its protocol
   unavailable,    ///< the runtime or a resource that the operation needs is not there
+  lagged,         ///< values were overwritten before this receiver took them; it goes on behind them
   deadlock,       ///< the task waited for others that wait for it; the operation has taken nothing
 };
 

@@ -61,17 +61,17 @@ result<void> call_once(once_flag& flag, F&& f) {
 /// Cancel: as call_once().
 template <class F>
 task<result<void>> async_call_once(once_flag& flag, F f) {
-  if (flag.is_done()) co_return {};
+  if (flag.is_done()) co_return result<void>{};
   if (auto held = co_await flag.calling_.async_lock(); !held) co_return held;
   std::unique_lock lock{flag.calling_, std::adopt_lock};
-  if (flag.is_done()) co_return {};
+  if (flag.is_done()) co_return result<void>{};
   if constexpr (requires { std::invoke(f).handle(); }) {
     co_await std::invoke(f);
   } else {
     std::invoke(f);
   }
   flag.set_done();
-  co_return {};
+  co_return result<void>{};
 }
 
 }  // namespace weft

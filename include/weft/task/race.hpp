@@ -53,8 +53,9 @@ class race_operation : public detail::case_tuple<Ops...>,
   [[nodiscard]] bool takes_part(std::size_t index) const noexcept { return !failed_[index]; }
 
   bool try_complete() {
-    auto next = detail::random_start(this->size());
-    for (std::size_t i = 0; i < this->size(); ++i, next = this->after(next)) {
+    const detail::case_order order{this->size()};
+    auto next = order.first();
+    for (std::size_t i = 0; i < this->size(); ++i, next = order.after(next)) {
       if (failed_[next] || !this->on(next, [](auto& op) { return op.try_complete(); })) continue;
       if (has_decided(next)) return true;
     }

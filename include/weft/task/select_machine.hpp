@@ -13,8 +13,26 @@
 
 namespace weft::detail {
 
-/// Where a select begins to look, so that no ready case is always preferred.
-[[nodiscard]] std::size_t random_start(std::size_t cases) noexcept;
+/// In which order a select looks at its cases, so that none that is ready is preferred: from a random one on, by a
+/// random stride, modulo a prime that is no less than their number. Of two cases each comes first in half of the
+/// orders, whatever lies between them.
+class case_order {
+ public:
+  case_order() = default;
+  explicit case_order(std::size_t cases) noexcept;
+
+  [[nodiscard]] std::size_t first() const noexcept { return first_; }
+  [[nodiscard]] std::size_t after(std::size_t index) const noexcept {
+    do {
+      index += stride_;
+      if (index >= prime_) index -= prime_;
+    } while (index >= cases_);
+    return index;
+  }
+
+ private:
+  std::uint32_t cases_ = 1, prime_ = 1, first_ = 0, stride_ = 0;
+};
 
 /// An operation that can be left at any moment, however it was claimed.
 template <class Op>
@@ -72,8 +90,9 @@ class select_machine {
 
   bool try_complete() {
     auto count = self().size();
-    auto candidate = random_start(count);
-    for (std::size_t i = 0; i < count; ++i, candidate = after(candidate)) {
+    const case_order order{count};
+    auto candidate = order.first();
+    for (std::size_t i = 0; i < count; ++i, candidate = order.after(candidate)) {
       if (self().on(candidate, [](auto& op) { return op.try_complete(); })) {
         chosen_ = candidate;
         return true;
@@ -84,8 +103,8 @@ class select_machine {
 
   bool arm(wait_node& outer) {
     armed_ = 0;
-    first_ = random_start(self().size());
-    for (auto next = first_; armed_ < self().size(); ++armed_, next = after(next)) {
+    order_ = case_order{self().size()};
+    for (auto next = order_.first(); armed_ < self().size(); ++armed_, next = order_.after(next)) {
       if (!self().takes_part(next)) continue;
       auto& node = self().node(next);
       begin_case(node, outer, next * self().stride());
@@ -118,9 +137,6 @@ class select_machine {
  protected:
   select_machine() = default;
   [[nodiscard]] std::size_t chosen() const noexcept { return chosen_; }
-  [[nodiscard]] std::size_t after(std::size_t index) const noexcept {
-    return index + 1 == self().size() ? 0 : index + 1;
-  }
 
   [[nodiscard]] static constexpr bool takes_part(std::size_t) noexcept { return true; }
   [[nodiscard]] static constexpr std::size_t stride() noexcept { return 1; }
@@ -130,13 +146,14 @@ class select_machine {
   [[nodiscard]] const Select& self() const noexcept { return static_cast<const Select&>(*this); }
 
   void disarm_all() {
-    for (auto next = first_; armed_ != 0; --armed_, next = after(next)) {
+    for (auto next = order_.first(); armed_ != 0; --armed_, next = order_.after(next)) {
       if (!self().takes_part(next)) continue;
       self().on(next, [&](auto& op) { return op.disarm(self().node(next)), true; });
     }
   }
 
-  std::size_t first_ = 0, armed_ = 0, chosen_ = 0;
+  case_order order_;
+  std::size_t armed_ = 0, chosen_ = 0;
 };
 
 /// The operations of a select_machine whose number and types are known when it is compiled. Each is held, or, given as
