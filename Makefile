@@ -51,9 +51,10 @@ tsan: dependencies-sanitizers ## The tests under ThreadSanitizer
 	$(call build,tsan)
 	$(call ctest,tsan)
 
-stress: dependencies-sanitizers ## The scheduler's random stress for SECONDS=600, under PRESET=tsan, asan or release
+stress: dependencies-sanitizers ## Random stress of scheduler and channels, SECONDS=600 each; PRESET=tsan, asan, release
 	$(call configure,$(PRESET))
-	$(call build,$(PRESET),--target sched_stress_test)
+	$(call build,$(PRESET),--target sched_stress_test sync_million_test)
+	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sync/sync_million_test
 	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sched/sched_stress_test --gtest_filter='*at_random*'
 
 bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or regex for less, ROUNDS=5

@@ -1,4 +1,4 @@
-// What a value costs on its way through a channel. The first argument is the number of seats; times are per round trip,
+// What a value costs on its way through a channel. A number at the end is that of the seats; times are per round trip,
 // message or select.
 
 #include <benchmark/benchmark.h>
@@ -19,13 +19,10 @@ namespace {
 
 constexpr int batch = 20'000;
 
-weft::runtime_options with_seats(const benchmark::State& state) {
-  return {.seats = static_cast<std::size_t>(state.range(0))};
-}
-
 /// Two virtual threads hand a value to each other and back, over channels without room.
+template <std::size_t Seats>
 void channel_ping_pong(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   while (state.KeepRunningBatch(batch)) {
     weft::run_in(home, {}, [] {
       weft::channel<int> there{0}, back{0};
@@ -40,7 +37,8 @@ void channel_ping_pong(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(channel_ping_pong)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(channel_ping_pong<1>)->Name("channel_ping_pong_1")->UseRealTime();
+BENCHMARK(channel_ping_pong<2>)->Name("channel_ping_pong_2")->UseRealTime();
 
 weft::task<> serve(weft::channel<int>& there, weft::channel<int>& back) {
   for (int i = 0; i < batch; ++i) static_cast<void>(co_await back.async_send(*co_await there.async_recv()));
@@ -54,8 +52,9 @@ weft::task<> ask(weft::channel<int>& there, weft::channel<int>& back) {
 }
 
 /// The same between two coroutines.
+template <std::size_t Seats>
 void coroutine_channel_ping_pong(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   while (state.KeepRunningBatch(batch)) {
     weft::run_in(home, {}, [] {
       weft::channel<int> there{0}, back{0};
@@ -66,11 +65,13 @@ void coroutine_channel_ping_pong(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(coroutine_channel_ping_pong)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(coroutine_channel_ping_pong<1>)->Name("coroutine_channel_ping_pong_1")->UseRealTime();
+BENCHMARK(coroutine_channel_ping_pong<2>)->Name("coroutine_channel_ping_pong_2")->UseRealTime();
 
 /// Ten senders, ten receivers, room for 128.
+template <std::size_t Seats>
 void channel_10x10(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   while (state.KeepRunningBatch(batch)) {
     weft::run_in(home, {}, [] {
       weft::channel<int> values{128};
@@ -89,11 +90,13 @@ void channel_10x10(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(channel_10x10)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(channel_10x10<1>)->Name("channel_10x10_1")->UseRealTime();
+BENCHMARK(channel_10x10<2>)->Name("channel_10x10_2")->UseRealTime();
 
 /// A value into a channel with room and out again, without anybody waiting.
+template <std::size_t Seats>
 void channel_without_waiting(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   while (state.KeepRunningBatch(batch)) {
     weft::run_in(home, {}, [] {
       weft::channel<int> values{1};
@@ -104,11 +107,12 @@ void channel_without_waiting(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(channel_without_waiting)->Arg(1)->UseRealTime();
+BENCHMARK(channel_without_waiting<1>)->Name("channel_without_waiting_1")->UseRealTime();
 
 /// A select over two channels of which one has a value.
+template <std::size_t Seats>
 void select_2(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   while (state.KeepRunningBatch(batch)) {
     weft::run_in(home, {}, [] {
       weft::channel<int> ready{1}, empty{1};
@@ -119,11 +123,12 @@ void select_2(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(select_2)->Arg(1)->UseRealTime();
+BENCHMARK(select_2<1>)->Name("select_2")->UseRealTime();
 
 /// A select that parks on two channels, and somebody who sends to one of them.
+template <std::size_t Seats>
 void select_2_parked(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   while (state.KeepRunningBatch(batch)) {
     weft::run_in(home, {}, [] {
       weft::channel<int> used{0}, empty{0};
@@ -135,11 +140,12 @@ void select_2_parked(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(select_2_parked)->Arg(1)->UseRealTime();
+BENCHMARK(select_2_parked<1>)->Name("select_2_parked")->UseRealTime();
 
 /// A select over 1,000 channels of which one has a value.
+template <std::size_t Seats>
 void select_1000(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   constexpr int selects = 200;
   while (state.KeepRunningBatch(selects)) {
     weft::run_in(home, {}, [] {
@@ -154,6 +160,6 @@ void select_1000(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(select_1000)->Arg(1)->UseRealTime();
+BENCHMARK(select_1000<1>)->Name("select_1000")->UseRealTime();
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a mutex and a semaphore cost. The first argument is the number of seats; times are per section.
+// What a mutex and a semaphore cost. A number at the end is that of the seats; times are per section.
 
 #include <benchmark/benchmark.h>
 
@@ -14,10 +14,6 @@
 #include <weft/task/task.hpp>
 
 namespace {
-
-weft::runtime_options with_seats(const benchmark::State& state) {
-  return {.seats = static_cast<std::size_t>(state.range(0))};
-}
 
 void mutex_uncontended(benchmark::State& state) {
   weft::mutex guard;
@@ -38,9 +34,9 @@ void semaphore_uncontended(benchmark::State& state) {
 BENCHMARK(semaphore_uncontended);
 
 /// 1,000 virtual threads take turns with one mutex; `inside` is what each does while it holds it.
-template <class F>
+template <std::size_t Seats, class F>
 void contend(benchmark::State& state, F inside) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   constexpr int contenders = 1000, rounds = 20;
   while (state.KeepRunningBatch(contenders * rounds)) {
     weft::run_in(home, {}, [&] {
@@ -61,16 +57,20 @@ void contend(benchmark::State& state, F inside) {
 }
 
 /// They yield inside: everybody waits for everybody.
+template <std::size_t Seats>
 void mutex_contended(benchmark::State& state) {
-  contend(state, [] { weft::yield(); });
+  contend<Seats>(state, [] { weft::yield(); });
 }
-BENCHMARK(mutex_contended)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(mutex_contended<1>)->Name("mutex_contended_1")->UseRealTime();
+BENCHMARK(mutex_contended<2>)->Name("mutex_contended_2")->UseRealTime();
 
 /// They do next to nothing inside: only tasks on different seats meet.
+template <std::size_t Seats>
 void mutex_tiny_section(benchmark::State& state) {
-  contend(state, [] {});
+  contend<Seats>(state, [] {});
 }
-BENCHMARK(mutex_tiny_section)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(mutex_tiny_section<1>)->Name("mutex_tiny_section_1")->UseRealTime();
+BENCHMARK(mutex_tiny_section<2>)->Name("mutex_tiny_section_2")->UseRealTime();
 
 /// Plain OS threads.
 void mutex_os_threads(benchmark::State& state) {
@@ -84,8 +84,9 @@ void mutex_os_threads(benchmark::State& state) {
 BENCHMARK(mutex_os_threads)->Threads(2)->UseRealTime();
 
 /// Coroutines that yield inside.
+template <std::size_t Seats>
 void coroutine_mutex_contended(benchmark::State& state) {
-  weft::runtime home{with_seats(state)};
+  weft::runtime home{{.seats = Seats}};
   constexpr int contenders = 1000, rounds = 20;
   while (state.KeepRunningBatch(contenders * rounds)) {
     weft::run_in(home, {}, [&] {
@@ -105,6 +106,7 @@ void coroutine_mutex_contended(benchmark::State& state) {
     });
   }
 }
-BENCHMARK(coroutine_mutex_contended)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(coroutine_mutex_contended<1>)->Name("coroutine_mutex_contended_1")->UseRealTime();
+BENCHMARK(coroutine_mutex_contended<2>)->Name("coroutine_mutex_contended_2")->UseRealTime();
 
 }  // namespace

@@ -131,6 +131,9 @@ class carrier {
 /// compiler may keep the address of a thread_local in a register.
 [[nodiscard]] carrier* current_carrier() noexcept;
 
+/// What current_carrier() returns, for functions that are never inlined either and called for each wait.
+extern constinit thread_local carrier* this_carrier;
+
 /// The caller's seat, which stays the caller's while this lives. Where there is none (a plain OS thread, a task whose
 /// seat was handed over), get() is null. Nests. Not to be kept across a park.
 class held_seat {

@@ -15,14 +15,14 @@ namespace {
 /// How often in a row a task has to run shortly beside the seats before it may run on them again.
 constexpr std::uint8_t short_runs_wanted = 3;
 
-thread_local constinit carrier* this_carrier = nullptr;
-
 [[gnu::noinline]] void set_carrier(carrier* value) noexcept {
   this_carrier = value;
   asm volatile("" ::: "memory");
 }
 
 }  // namespace
+
+constinit thread_local carrier* this_carrier = nullptr;
 
 [[gnu::noinline]] carrier* current_carrier() noexcept {
   asm volatile("" ::: "memory");

@@ -6,6 +6,8 @@
 #include <weft/task/sleep.hpp>
 #include <weft/task/task_state.hpp>
 
+#include "sched/carrier.hpp"
+
 namespace weft {
 namespace detail {
 namespace {
@@ -74,14 +76,19 @@ class os_thread_state final : public task_state {
 
 }  // namespace
 
-task_state& current_task() noexcept {
-  auto* running = sched::current_runnable();
+// As this_os_thread() never inlined, both. Not through current_runnable(), since every operation begins here.
+[[gnu::noinline]] task_state& current_task() noexcept {
+  asm volatile("" ::: "memory");
+  auto* here = sched::this_carrier;
+  auto* running = here ? here->runs() : nullptr;
   return running ? static_cast<task_state&>(*running) : this_os_thread();
 }
 
-task_state& current_stack() noexcept {
-  auto& task = current_task();
-  return task.kind() == task_kind::coroutine ? this_os_thread() : task;
+[[gnu::noinline]] task_state& current_stack() noexcept {
+  asm volatile("" ::: "memory");
+  auto* here = sched::this_carrier;
+  auto* running = here ? static_cast<task_state*>(here->runs()) : nullptr;
+  return running && running->kind() != task_kind::coroutine ? *running : this_os_thread();
 }
 
 void about_to_block(wait_kind kind) noexcept {

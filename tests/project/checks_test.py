@@ -7,6 +7,7 @@ from pathlib import Path
 
 import check_layers
 import check_text
+import check_waits
 
 
 class tree(unittest.TestCase):
@@ -100,6 +101,44 @@ class text(tree):
     def test_a_last_line_that_does_not_end_fails(self):
         self.write("src/io/socket.cpp", "int x;")
         self.assert_one(check_text.check, "src/io/socket.cpp:1", "does not end")
+
+
+class waits(tree):
+    def setUp(self):
+        super().setUp()
+        self.write("include/weft/task/task.hpp", """#pragma once
+namespace weft {
+class box {
+ public:
+  /// Takes what is there.
+  /// Parks. Cancel: nothing is taken.
+  [[nodiscard]] int take();
+  [[nodiscard]] operation async_take() noexcept { return operation{*this}; }
+  /// Does not wait.
+  [[nodiscard]] int try_take();
+
+ private:
+  int async_hidden_;
+};
+}  // namespace weft
+""")
+        self.write("tests/task/box_test.cpp", "TEST_P(boxes, that_are_cancelled_keep_what_they_have) {}\n")
+        self.row = "| `box::take`, `box::async_take` | nothing | none | `tests/task/box_test.cpp`: {} |\n"
+
+    def test_a_call_with_a_row_that_names_a_test_passes(self):
+        self.write("docs/waiting.md", self.row.format("that_are_cancelled_keep_what_they_have"))
+        self.assertEqual(check_waits.check(self.root), [])
+
+    def test_a_call_without_a_row_fails(self):
+        row = self.row.format("that_are_cancelled_keep_what_they_have")
+        self.write("docs/waiting.md", row.replace("box::take", "x"))
+        problems = check_waits.check(self.root)
+        self.assertIn("box::take waits, and has no row", problems[0])
+        self.assertIn("x is no public call that waits", problems[1])
+
+    def test_a_row_whose_test_is_not_there_fails(self):
+        self.write("docs/waiting.md", self.row.format("that_never_was"))
+        self.assert_one(check_waits.check, "docs/waiting.md:1", "no test that_never_was")
 
 
 if __name__ == "__main__":

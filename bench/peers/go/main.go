@@ -17,14 +17,23 @@ type benchmark struct {
 }
 
 var benchmarks = map[string]benchmark{
-	"yield_1000":       {1, yield1000},
-	"spawn_join_batch": {2, spawnJoinBatch},
-	"spawn_join_one":   {1, spawnJoinOne},
-	"parked":           {2, parked},
-	"sleepers":         {2, sleepers},
-	"skynet_1m_ms":     {2, skynet1m},
-	"serve-hello":      {1, serveHello},
-	"serve-mixed":      {2, serveMixed},
+	"yield_1000":          {1, yield1000},
+	"spawn_join_batch":    {2, spawnJoinBatch},
+	"spawn_join_one":      {1, spawnJoinOne},
+	"parked":              {2, parked},
+	"sleepers":            {2, sleepers},
+	"skynet_1m_ms":        {2, skynet1m},
+	"channel_ping_pong_1": {1, channelPingPong("channel_ping_pong_1")},
+	"channel_ping_pong_2": {2, channelPingPong("channel_ping_pong_2")},
+	"channel_10x10_1":     {1, channel10x10("channel_10x10_1")},
+	"channel_10x10_2":     {2, channel10x10("channel_10x10_2")},
+	"select_2":            {1, select2},
+	"select_1000":         {1, select1000},
+	"mutex_uncontended":   {1, mutexUncontended},
+	"mutex_contended_1":   {1, mutexContended("mutex_contended_1")},
+	"mutex_contended_2":   {2, mutexContended("mutex_contended_2")},
+	"serve-hello":         {1, serveHello},
+	"serve-mixed":         {2, serveMixed},
 }
 
 func main() {

@@ -186,7 +186,10 @@ class channel {
     channel* from_;
     mutable std::optional<T> value_;
   };
+  /// For range-for: receives the first value.
+  /// Parks. Cancel: as recv(); the loop ends.
   [[nodiscard]] iterator begin() { return iterator{*this}; }
+
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:

@@ -74,7 +74,7 @@ template <class... Ops>
   return await(async_select(std::forward<Ops>(ops)...));
 }
 
-/// The same over operations of one type, as many as there are: gives the index and the value.
+/// The same over operations of one type, as many as there are: gives the index and the value. Parks.
 /// Throws std::bad_alloc.
 template <detail::selectable Op>
 [[nodiscard]] typename select_from_operation<Op>::value_type select_from(std::span<Op> ops) {

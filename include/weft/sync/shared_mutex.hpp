@@ -51,6 +51,7 @@ class shared_mutex {
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& time);
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Duration>& until);
+  /// By a task that shares it. Does not wait.
   void unlock_shared() noexcept;
 
   class lock_operation;

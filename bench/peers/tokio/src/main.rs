@@ -4,6 +4,7 @@
 //! What runs on one thread runs on Tokio's current-thread scheduler, its fastest there.
 
 mod http;
+mod sync;
 mod tasks;
 
 use std::future::Future;
@@ -55,6 +56,14 @@ fn main() {
         "skynet_1m_ms" => on_two_threads(tasks::skynet_1m(name)),
         "serve-mixed" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap(), false)),
         "serve-mixed-blocking" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap(), true)),
+        "channel_ping_pong_1" => on_one_thread(sync::channel_ping_pong(name)),
+        "channel_ping_pong_2" => on_two_threads(sync::channel_ping_pong(name)),
+        "channel_10x10_1" => on_one_thread(sync::channel_10x10(name)),
+        "channel_10x10_2" => on_two_threads(sync::channel_10x10(name)),
+        "mutex_uncontended" => on_one_thread(sync::mutex_uncontended(name)),
+        "mutex_contended_1" => on_one_thread(sync::mutex_contended(name)),
+        "mutex_contended_2" => on_two_threads(sync::mutex_contended(name)),
+        "serve-mixed" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap())),
         _ => {
             eprintln!("usage: peer NAME; src/main.rs knows which");
             std::process::exit(2);
