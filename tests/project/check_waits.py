@@ -2,8 +2,8 @@
 """Fails when docs/waiting.md and the public headers disagree about what waits: check_waits.py [root of the source tree]
 
 A public waiting call is a function in include/weft whose doc comment says Parks, or whose name begins with async_.
-The table has a row for each, by its name or its class and name, and each row names a test that there is. A row for what does
-not wait, or is gone, fails as well.
+The table has a row for each, by its name or its class and name, and each row names a test that there is. A row for
+what does not wait, or is gone, fails as well.
 """
 
 import re

@@ -189,7 +189,7 @@ class channel {
   /// For range-for: receives the first value.
   /// Parks. Cancel: as recv(); the loop ends.
   [[nodiscard]] iterator begin() { return iterator{*this}; }
-
+  /// Where that ends.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
