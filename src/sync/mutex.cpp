@@ -12,7 +12,10 @@ mutex::~mutex() {
   WEFT_CHECK(state_.load(std::memory_order_relaxed) == free, "unlock a mutex before it is destroyed");
 }
 
-void mutex::lock_contended() { detail::wait_to_the_end(async_lock()); }
+void mutex::lock_contended() {
+  WEFT_CHECK(holder() != &detail::current_task(), "a mutex is not recursive: this task holds it already");
+  detail::wait_to_the_end(async_lock());
+}
 
 bool mutex::arm(wait_node& node) noexcept {
   std::lock_guard guard{queue_lock_};

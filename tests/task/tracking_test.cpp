@@ -192,8 +192,21 @@ TEST_P(tracked_tasks, that_wait_with_a_deadline_or_for_something_else_as_well_ar
   });
 }
 
-TEST_P(tracked_tasks, that_join_each_other_are_a_deadlock) {
+TEST_P(tracked_tasks, that_lock_a_mutex_twice_or_join_each_other_are_a_deadlock) {
   run([] {
+    mutex guard;
+    auto twice = spawn({.name = "twice"}, [&] {
+      std::scoped_lock held{guard};
+      return await(guard.async_lock());
+    });
+    run_until_parked(twice);
+    auto found = runtime::current()->find_deadlocks();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].tasks.at(0).name, "twice");
+    EXPECT_NE(describe(found[0]).find("waits for itself"), std::string::npos);
+    twice.cancel();
+    EXPECT_EQ(twice.join().error(), errc::cancelled);
+
     join_handle<result<void>> first, second;
     event ready;
     first = spawn([&] {

@@ -54,7 +54,7 @@ class channel<T>::send_operation : base::list_hook {
     if (sent_) return {};
     return fail(errc::closed);
   }
-  void describe(detail::wait_description& into) const { into.add(kind, "channel", to_); }
+  void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
   value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
 
  private:
@@ -136,7 +136,7 @@ class channel<T>::recv_operation : base::list_hook {
     return received;
   }
   static value_type fail(errc condition) { return failure(condition); }
-  void describe(detail::wait_description& into) const { into.add(kind, "channel", from_); }
+  void describe(detail::wait_description& into) const { detail::describe_channel(into, from_, channel_side::sends); }
 
  private:
   friend class channel;
@@ -221,7 +221,7 @@ class channel<T>::send_many_operation {
     if (left_.empty()) return {};
     return fail(errc::closed);
   }
-  void describe(detail::wait_description& into) const { into.add(kind, "channel", to_); }
+  void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
   value_type fail(errc condition) {
     settle();
     return std::unexpected{partly_sent{make_error_code(condition), sent_}};

@@ -63,7 +63,6 @@ fn main() {
         "mutex_uncontended" => on_one_thread(sync::mutex_uncontended(name)),
         "mutex_contended_1" => on_one_thread(sync::mutex_contended(name)),
         "mutex_contended_2" => on_two_threads(sync::mutex_contended(name)),
-        "serve-mixed" => on_two_threads(http::serve_mixed(arguments[2].parse().unwrap())),
         _ => {
             eprintln!("usage: peer NAME; src/main.rs knows which");
             std::process::exit(2);
