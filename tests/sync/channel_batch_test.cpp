@@ -194,10 +194,10 @@ TEST_P(races_with_time, of_a_deadline_and_a_cancel_and_a_close_end_the_wait_once
         if (round % 2 == 0) sender.cancel();
         numbers.close();
       });
+      canceller.join();
       auto outcome = sender.join();
       ASSERT_FALSE(outcome);
       EXPECT_EQ(outcome.error().value, round);
-      canceller.join();
     }
   });
 }
