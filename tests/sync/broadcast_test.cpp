@@ -205,9 +205,7 @@ TEST_P(oneshots, that_are_closed_or_cancelled_lose_nothing) {
     impatient.cancel();
     EXPECT_TRUE(answer.send(2));
     EXPECT_EQ(impatient.outcome().error(), errc::cancelled);
-    EXPECT_EQ(start([&] { return answer.async_recv(); }, -1h).outcome().error(), errc::timed_out)
-        << "a deadline that has passed: the wait does not begin";
-    EXPECT_EQ(answer.try_recv(), 2);
+    EXPECT_EQ(start([&] { return answer.async_recv(); }, -1h).outcome(), 2) << "what needs no wait happens";
     EXPECT_EQ(answer.try_recv(), std::nullopt);
   });
 }
