@@ -149,6 +149,11 @@ class descriptor_use {
   /// False: it was closed.
   explicit operator bool() const noexcept { return entry_ != nullptr; }
   [[nodiscard]] int number() const noexcept { return entry_->number_; }
+  /// It was closed since, which shuts a socket down.
+  [[nodiscard]] bool was_closed() const noexcept {
+    // relaxed: the error of a call on a socket that was shut down comes after that, by the kernel's lock
+    return (entry_->life_.load(std::memory_order_relaxed) & descriptor::closed) != 0;
+  }
 
   /// Looks before a call.
   [[nodiscard]] readiness look(direction side) const noexcept {
@@ -223,7 +228,8 @@ template <std::invocable<int> Call, std::predicate BringBack = bool(*)()>
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       use.found_nothing(side, seen);
     } else if (const int error = errno; error != EINTR && !(error == EFAULT && bring_back())) {
-      return failure_from_errno(error);
+      // What a call says of a socket that was shut down beneath it is nobody's business.
+      return use.was_closed() ? failure(errc::closed) : failure_from_errno(error);
     }
   }
 }
