@@ -43,11 +43,11 @@ TEST_P(tracked_tasks, are_dumped_with_what_they_wait_for_and_since_when) {
   run([] {
     channel<int> numbers{0};
     mutex guard;
+    std::scoped_lock lock{guard};
     auto receiver = spawn({.name = "receiver"}, [&] { return numbers.recv(); });
     auto chooser = spawn({.name = "chooser"}, [&]() -> task<> {
       static_cast<void>(co_await async_select(numbers.async_recv(), with_timeout(guard.async_lock(), 100h)));
     });
-    std::scoped_lock lock{guard};
     run_until_parked(receiver);
     run_until_parked(chooser);
     EXPECT_TRUE(sleep(2s));
