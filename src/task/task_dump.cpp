@@ -15,6 +15,8 @@ std::vector<task_snapshot> runtime::tasks() const {
       [&](detail::task_extras& entry) {
         auto* home = entry.task().home_runtime();
         if (home != this && home != nullptr) return false;
+        // Whoever joined it knows already; only its memory is yet to go.
+        if (entry.task().has_ended()) return false;
         // Replaced when it can be held.
         all.push_back(detail::identify(entry));
         return entry.wait_number() % 2 == 1;
