@@ -119,7 +119,8 @@ file_operation::file_operation(file_operation&& other) noexcept
       file_{other.file_},
       path_{std::move(other.path_)},
       path_to_{std::move(other.path_to_)},
-      in_use_{std::exchange(other.in_use_, false)} {}
+      in_use_{std::exchange(other.in_use_, false)},
+      use_{std::move(other.use_)} {}
 
 file_operation::~file_operation() {
   if (in_use_) file_.end_use();
@@ -156,7 +157,11 @@ result<owned_descriptor> file_operation::opened() {
 
 // ---- the wait
 
-bool file_operation::try_complete() { return !begin_use() || read_what_is_cached(); }
+bool file_operation::try_complete() {
+  use_.check("file operation", this);
+  use_.spend();
+  return !begin_use() || read_what_is_cached();
+}
 
 void file_operation::make_in_place() noexcept {
   if (!begin_use()) return;

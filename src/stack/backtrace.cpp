@@ -35,4 +35,23 @@ std::size_t context::backtrace(void** addresses, std::size_t capacity) const noe
   return found.count;
 }
 
+namespace {
+
+_Unwind_Reason_Code note_every(_Unwind_Context* frame, void* argument) {
+  auto& found = *static_cast<collection*>(argument);
+  const auto address = _Unwind_GetIP(frame);
+  if (found.count == found.capacity || address == 0) return _URC_END_OF_STACK;
+  // A return address lies behind the call.
+  found.addresses[found.count++] = reinterpret_cast<void*>(address - 1);
+  return _URC_NO_REASON;
+}
+
+}  // namespace
+
+std::size_t backtrace_here(void** addresses, std::size_t capacity) noexcept {
+  collection found{nullptr, addresses, capacity};
+  _Unwind_Backtrace(&note_every, &found);
+  return found.count;
+}
+
 }  // namespace weft::stack

@@ -4,7 +4,7 @@ namespace weft::detail {
 
 barrier_base::arrival barrier_base::arrive_one(drops how) noexcept {
   return queue_.locked([&] {
-    WEFT_CHECK(missing_ != 0, "no more arrive at a barrier in a phase than it expects");
+    WEFT_CHECK(missing_ != 0, "no more arrive at a barrier in a phase than it expects", what, this);
     if (how == drops::yes) --expected_;
     // relaxed: written under the lock, which orders the arrivals as well
     return arrival{phase_.load(std::memory_order_relaxed), --missing_ == 0};

@@ -10,7 +10,8 @@ condition_variable::~condition_variable() {
   wakers_.dismiss(lock_);
   std::lock_guard guard{lock_};
   WEFT_CHECK(waiters_.empty() && leaving_.empty(),
-             "a condition_variable is destroyed when nobody waits for it: join the waiters first");
+             "a condition_variable is destroyed when nobody waits for it: join the waiters first", "condition_variable",
+             this);
 }
 
 void condition_variable::notify_one() noexcept {

@@ -16,7 +16,7 @@ void latch::count_down(std::size_t by) noexcept {
     // Under the lock, since a waiter that sees zero may destroy the latch. Only a misuse can have changed what was
     // seen. acq_rel: release as above; acquire, since the waiters woken here see the earlier count-downs through us
     auto before = count_.fetch_sub(by, std::memory_order_acq_rel);
-    WEFT_CHECK(before >= by, "a latch is counted down by no more than is left");
+    WEFT_CHECK(before >= by, "a latch is counted down by no more than is left", "latch", this);
     return before == by;
   });
 }

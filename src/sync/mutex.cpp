@@ -9,12 +9,13 @@ namespace weft {
 mutex::~mutex() {
   std::lock_guard guard{queue_lock_};  // whoever handed it over is done with it
   // relaxed: nobody else uses it any more
-  WEFT_CHECK(state_.load(std::memory_order_relaxed) == free, "unlock a mutex before it is destroyed");
+  WEFT_CHECK(state_.load(std::memory_order_relaxed) == free, "unlock a mutex before it is destroyed", "mutex", this);
 }
 
 void mutex::lock_contended() {
-  WEFT_CHECK(holder() != &detail::current_task(), "a mutex is not recursive: this task holds it already");
-  detail::wait_to_the_end(async_lock());
+  WEFT_CHECK(holder() != &detail::current_task(), "a mutex is not recursive: this task holds it already", "mutex",
+             this);
+  detail::wait_uncancelled(async_lock(), "mutex::lock()");
 }
 
 bool mutex::arm(wait_node& node) noexcept {
@@ -46,8 +47,8 @@ void mutex::describe(detail::wait_description& into) const {
 }
 
 void mutex::unlock_contended(const sched::runnable& self, std::uintptr_t seen) noexcept {
-  WEFT_CHECK(seen != free, "unlock a mutex only while you hold it: nobody holds it");
-  WEFT_CHECK(task_of(seen) == &self, "unlock a mutex only while you hold it: another task does");
+  WEFT_CHECK(seen != free, "unlock a mutex only while you hold it: nobody holds it", "mutex", this);
+  WEFT_CHECK(task_of(seen) == &self, "unlock a mutex only while you hold it: another task does", "mutex", this);
   hand_over();
 }
 

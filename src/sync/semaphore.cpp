@@ -7,16 +7,17 @@
 namespace weft {
 
 semaphore::semaphore(std::size_t permits) : word_{permits * one_permit} {
-  WEFT_CHECK(permits <= max, "a semaphore holds at most semaphore::max permits");
+  WEFT_CHECK(permits <= max, "a semaphore holds at most semaphore::max permits", "semaphore", this);
 }
 
 semaphore::~semaphore() {
   std::lock_guard guard{lock_};  // the last waker is gone
-  WEFT_CHECK(waiters_.empty(), "a semaphore is destroyed when nobody waits for it: join the waiters first");
+  WEFT_CHECK(waiters_.empty(), "a semaphore is destroyed when nobody waits for it: join the waiters first", "semaphore",
+             this);
 }
 
 bool semaphore::try_acquire(std::size_t permits) noexcept {
-  WEFT_CHECK(permits <= max, "a semaphore holds at most semaphore::max permits");
+  WEFT_CHECK(permits <= max, "a semaphore holds at most semaphore::max permits", "semaphore", this);
   // relaxed: checked by the exchange
   auto seen = word_.load(std::memory_order_relaxed);
   do {
@@ -29,11 +30,11 @@ bool semaphore::try_acquire(std::size_t permits) noexcept {
 
 void semaphore::release(std::size_t permits) noexcept {
   constexpr auto advice = "more permits were released than a semaphore can hold";
-  WEFT_CHECK(permits <= max, advice);
+  WEFT_CHECK(permits <= max, advice, "semaphore", this);
   // relaxed: checked by the exchange
   auto seen = word_.load(std::memory_order_relaxed);
   while (!(seen & waiting_bit)) {
-    WEFT_CHECK(seen / one_permit + permits <= max, advice);
+    WEFT_CHECK(seen / one_permit + permits <= max, advice, "semaphore", this);
     // release: publishes what was done before, to try_acquire() and acquire_or_wait()
     if (word_.compare_exchange_weak(seen, seen + permits * one_permit, std::memory_order_release,
                                     std::memory_order_relaxed)) {
@@ -44,7 +45,7 @@ void semaphore::release(std::size_t permits) noexcept {
   std::lock_guard guard{lock_};
   // release: as above, to those who will find the permits free. The waiters served here learn it from notify().
   auto before = word_.fetch_add(permits * one_permit, std::memory_order_release);
-  WEFT_CHECK(before / one_permit + permits <= max, advice);
+  WEFT_CHECK(before / one_permit + permits <= max, advice, "semaphore", this);
   if (before & waiting_bit) serve(woken);
 }
 
@@ -72,6 +73,7 @@ bool semaphore::acquire_or_wait(detail::acquire_operation& operation, wait_node&
   // acquire: the permits may be there by now, then as in try_acquire(). From here on only our lock changes the word.
   auto before = word_.fetch_or(waiting_bit, std::memory_order_acquire);
   if (!waiters_.empty() || before / one_permit < operation.permits_) {
+    WEFT_CHECK(!operation.is_linked(), "an operation of it waits already, for somebody else", "semaphore", this);
     waiters_.push_back(operation);
     return false;
   }

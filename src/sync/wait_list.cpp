@@ -42,10 +42,10 @@ bool wait_queue::wake_leaving(woken_waiters& woken) noexcept {
   return leaving_.empty();
 }
 
-void wait_queue::check_nobody_waits(const char* advice) noexcept {
+void wait_queue::check_nobody_waits(const char* advice, std::string_view kind, const void* object) noexcept {
   wakers_.dismiss(lock_);
   std::lock_guard guard{lock_};
-  WEFT_CHECK(waiters_.empty() && leaving_.empty(), advice);
+  WEFT_CHECK(waiters_.empty() && leaving_.empty(), advice, kind, object);
 }
 
 }  // namespace weft::detail

@@ -1,6 +1,7 @@
 #include "task/deadlock_detector.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -141,12 +142,15 @@ deadlock deadlock_detector::confirm(const std::vector<std::uint64_t>& cycle) con
       });
   auto again = graph.cycles();
   if (again.size() != 1 || again.front().size() != cycle.size()) return {};
-  task_registry::global().for_each(
-      [&](task_extras& entry) {
-        if (seen.contains(entry.number())) entry.reported_wait_ = entry.wait_number();
-        return false;
-      },
-      [](task_extras&) {});
+  // What is only reported is reported once. What is ended may close anew, with the same waits of the others.
+  if (options_.then == deadlock_action::report) {
+    task_registry::global().for_each(
+        [&](task_extras& entry) {
+          if (seen.contains(entry.number())) entry.reported_wait_ = entry.wait_number();
+          return false;
+        },
+        [](task_extras&) {});
+  }
   deadlock found;
   for (auto number : cycle) found.tasks.push_back(std::move(seen.at(number)));
   return found;
@@ -201,15 +205,36 @@ void deadlock_detector::tell(const deadlock& found) {
   if (options_.then == deadlock_action::fail_waits) fail_waits(found);
 }
 
-void deadlock_detector::fail_waits(const deadlock& found) const noexcept {
+/// Of a circle one wait is enough: that of the youngest task, who has done least. Who joins another task goes on when
+/// that one does, and is ended only when there is nothing else to end.
+void deadlock_detector::fail_waits(const deadlock& found) const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& each : found.tasks) numbers.push_back(each.number);
+  std::ranges::sort(numbers, std::greater{});
+  for (auto which : {waits::otherwise, waits::for_a_task}) {
+    if (found.everything_sleeps) {
+      if (fail_waits_of(numbers, which)) return;
+      continue;
+    }
+    for (const auto& each : numbers) {
+      if (fail_waits_of({&each, 1}, which)) return;
+    }
+  }
+}
+
+bool deadlock_detector::fail_waits_of(std::span<const std::uint64_t> numbers, waits which) noexcept {
+  bool any = false;
   task_registry::global().for_each(
       [&](task_extras& entry) {
-        const bool is_in_it =
-            std::ranges::any_of(found.tasks, [&](const task_snapshot& each) { return each.number == entry.number(); });
-        if (is_in_it) entry.task().end_wait(sched::wake_reason::deadlocked);
+        // Not in another wait than the one that was looked at, into which a cancel may have let it go on.
+        if (entry.seen_wait_ != entry.wait_number()) return false;
+        if (!std::ranges::binary_search(numbers, entry.number(), std::greater{})) return false;
+        const bool for_a_task = entry.task().waits_for() == wait_kind::join;
+        if (for_a_task == (which == waits::for_a_task)) any |= entry.task().end_wait(sched::wake_reason::deadlocked);
         return false;
       },
       [](task_extras&) {});
+  return any;
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -58,7 +59,11 @@ class deadlock_detector {
   [[nodiscard]] std::vector<task_snapshot> all_if_everything_sleeps() const;
   [[nodiscard]] deadlock confirm(const std::vector<std::uint64_t>& cycle) const;
   void tell(const deadlock& found);
-  void fail_waits(const deadlock& found) const noexcept;
+  void fail_waits(const deadlock& found) const;
+  /// Which waits of a deadlock to end.
+  enum class waits : std::uint8_t { for_a_task, otherwise };
+  /// Ends those of the tasks with these numbers, the greatest first. Whether there was any that could be ended.
+  [[nodiscard]] static bool fail_waits_of(std::span<const std::uint64_t> numbers, waits which) noexcept;
 
   runtime& home_;
   const tracking_options options_;

@@ -1,16 +1,19 @@
 #include <weft/task/runtime.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
 
 #include <weft/base/check.hpp>
+#include <weft/task/shield.hpp>
 #include <weft/task/spawn.hpp>
 
 #include "task/deadlock_detector.hpp"
@@ -51,14 +54,27 @@ namespace {
 [[nodiscard]] std::string describe(const detail::task_state& task) {
   std::string text = "task ";
   if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
-  return text + "spawned at " + task.site().file_name() + ':' + std::to_string(task.site().line());
+  text += std::string{"spawned at "} + task.site().file_name() + ':' + std::to_string(task.site().line());
+  // As dumps and reports of deadlocks number it.
+  if (const auto* extras = task.extras(); extras && extras->number() != 0) {
+    text += ", number " + std::to_string(extras->number());
+  }
+  return text;
 }
 
 /// For checks that fail.
 void report_caller() {
-  const auto* running = sched::current_runnable();
-  if (!running) return;
-  std::fprintf(stderr, "  by the %s\n", describe(static_cast<const detail::task_state&>(*running)).c_str());
+  if (const auto* running = sched::current_runnable()) {
+    std::fprintf(stderr, "  by the %s\n", describe(static_cast<const detail::task_state&>(*running)).c_str());
+  } else {
+    std::fprintf(stderr, "  by an OS thread that runs no task\n");
+  }
+  std::array<void*, 24> addresses;
+  const auto count = stack::backtrace_here(addresses.data(), addresses.size());
+  auto trace = sched::describe_trace(std::span<const void* const>{addresses.data(), count});
+  // Up to where the check is.
+  if (auto own = trace.rfind("check_failed"); own != std::string::npos) trace.erase(0, trace.find('\n', own) + 1);
+  std::fputs(trace.c_str(), stderr);
 }
 
 [[nodiscard]] std::string what(const std::exception_ptr& error) {
@@ -262,6 +278,10 @@ runtime& runtime_to_spawn_in() {
 
 void wait_for_end(task_state& target) noexcept {
   if (!target.has_ended()) wait_to_the_end(end_operation{target});
+}
+
+void wait_to_join(task_state& target) {
+  if (!target.has_ended()) wait_uncancelled(end_operation{target}, "join_handle::join()");
 }
 
 }  // namespace detail

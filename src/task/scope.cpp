@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <weft/task/scope.hpp>
+#include <weft/task/shield.hpp>
 
 namespace weft {
 
@@ -49,7 +50,8 @@ void scope::adopt(detail::task_state& child) {
 }
 
 void scope::join() {
-  WEFT_CHECK(!detail::current_task().is_observed_by(*this), "a child that joins its scope would wait for itself");
+  WEFT_CHECK(!detail::current_task().is_observed_by(*this), "a child that joins its scope would wait for itself",
+             "scope", this);
   if (!await(async_join())) {
     cancel();
     wait_for_all();

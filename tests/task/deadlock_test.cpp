@@ -12,8 +12,10 @@
 
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/sync/latch.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/task/deadlock.hpp>
+#include <weft/task/shield.hpp>
 #include <weft/task/task.hpp>
 
 namespace weft {
@@ -170,6 +172,91 @@ TEST(deadlocks, go_line_by_line_to_the_runtimes_reports_when_nobody_else_asks) {
   std::lock_guard guard{mutex};
   EXPECT_EQ(lines.at(0), "deadlock: a task waits for itself:");
   EXPECT_NE(lines.at(1).find("for the mutex 0x"), std::string::npos) << lines.at(1);
+}
+
+// Not the way to lock two forks, and with the detector's help it goes on all the same.
+TEST(deadlocks, of_philosophers_that_lock_are_ended_by_an_exception_for_one_of_them_and_all_eat) {
+  told heard;
+  runtime home{{.seats = 2, .tracking = heard.options(deadlock_action::fail_waits)}};
+  constexpr std::size_t philosophers = 5, meals = 20;
+  std::atomic<int> refused{0};
+  run_in(home, {.name = "main"}, [&] {
+    std::array<mutex, philosophers> forks;
+    latch all_have_one{philosophers};
+    scope table;
+    for (std::size_t i = 0; i < philosophers; ++i) {
+      table.spawn([&, i] {
+        for (std::size_t eaten = 0; eaten < meals;) {
+          std::scoped_lock left{forks[i]};
+          if (eaten == 0 && refused == 0) static_cast<void>(all_have_one.arrive_and_wait());
+          try {
+            std::scoped_lock right{forks[(i + 1) % philosophers]};
+            ++eaten;
+          } catch (const deadlock_error& error) {
+            EXPECT_EQ(error.code(), errc::deadlock);
+            ++refused;
+          }
+        }
+      });
+    }
+    table.join();
+  });
+  EXPECT_GE(refused, 1);
+  EXPECT_EQ(static_cast<std::size_t>(refused), heard.all.size()) << "one wait of each circle was ended";
+}
+
+TEST(deadlocks, of_tasks_that_join_each_other_are_ended_by_an_exception_and_join_can_be_called_again) {
+  told heard;
+  runtime home{{.seats = 1, .tracking = heard.options(deadlock_action::fail_waits)}};
+  run_in(home, {.name = "main"}, [&] {
+    join_handle<int> first, second;
+    std::atomic<int> refused{0}, ended{0};
+    event both;
+    auto join = [&](join_handle<int>& other) {
+      EXPECT_TRUE(both.wait());
+      int joined = 1;
+      try {
+        joined = other.join();
+      } catch (const deadlock_error&) {
+        ++refused;
+      }
+      ++ended;
+      return joined;
+    };
+    first = spawn([&] { return join(second); });
+    second = spawn([&] { return join(first); });
+    both.set();
+    while (ended != 2) yield();
+    EXPECT_EQ(refused, 1);
+    EXPECT_EQ(first.join(), 1) << "the younger one was refused";
+  });
+  EXPECT_EQ(heard.all.size(), 1u);
+}
+
+TEST(deadlocks, of_a_shielded_wait_are_ended_elsewhere) {
+  told heard;
+  runtime home{{.seats = 1, .tracking = heard.options(deadlock_action::fail_waits)}};
+  run_in(home, {.name = "main"}, [&] {
+    mutex left, right;
+    event both;
+    auto older = spawn([&] {
+      std::scoped_lock held{right};
+      EXPECT_TRUE(both.wait());
+      EXPECT_THROW(left.lock(), deadlock_error);
+    });
+    auto younger = spawn([&] {
+      std::scoped_lock held{left};
+      EXPECT_TRUE(both.wait());
+      EXPECT_TRUE(await(shield(right.async_lock())));
+      right.unlock();
+    });
+    run_until_parked(older);
+    run_until_parked(younger);
+    both.set();
+    older.join();
+    younger.join();
+  });
+  EXPECT_EQ(heard.all.size(), 1u);
 }
 
 TEST(leaks, are_reported_at_the_end_when_asked_for) {

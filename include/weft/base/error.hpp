@@ -26,6 +26,13 @@ enum class errc {
   return {static_cast<int>(condition), error_category()};
 }
 
+/// What calls throw that cannot return an error, such as mutex::lock(), when their wait was part of a deadlock and the
+/// runtime was asked to end those (deadlock_action::fail_waits). They have taken nothing.
+class deadlock_error : public std::system_error {
+ public:
+  explicit deadlock_error(const char* what) : std::system_error{make_error_code(errc::deadlock), what} {}
+};
+
 }  // namespace weft
 
 template <>

@@ -67,6 +67,7 @@ class file_operation : public file_request, job {
   std::int64_t result_ = 0;
   bool completed_ = false;
   bool cancel_asked_ = false;
+  single_use use_;
 };
 
 }  // namespace detail

@@ -59,12 +59,23 @@ class send_operation final : public detail::descriptor_operation<send_operation,
 class send_all_operation final : public detail::descriptor_operation<send_all_operation, detail::direction::send> {
  public:
   using value_type = result<void>;
+  static constexpr bool happens_in_pieces = true;
 
   send_all_operation(detail::descriptor_reference socket, std::span<const std::span<const std::byte>> pieces) noexcept
       : descriptor_operation{socket}, pieces_{pieces} {}
 
-  [[nodiscard]] value_type take() { return outcome_; }
-  [[nodiscard]] static value_type fail(errc reason) { return failure(reason); }
+  [[nodiscard]] bool try_complete() {
+    use_.check("socket operation", this);
+    return descriptor_operation::try_complete();
+  }
+  [[nodiscard]] value_type take() {
+    use_.spend();
+    return outcome_;
+  }
+  [[nodiscard]] value_type fail(errc reason) {
+    use_.spend();
+    return failure(reason);
+  }
 
  private:
   friend descriptor_operation;
@@ -75,6 +86,7 @@ class send_all_operation final : public detail::descriptor_operation<send_all_op
   std::span<const std::span<const std::byte>> pieces_;  // what is left, but for sent_of_first_
   std::size_t sent_of_first_ = 0;
   value_type outcome_;
+  detail::single_use use_;
 };
 
 /// A TCP connection. Small writes are sent at once (TCP_NODELAY).
@@ -128,8 +140,18 @@ class tcp_stream::connect_operation final
 
   explicit connect_operation(const endpoint& peer);
 
-  [[nodiscard]] value_type take() { return std::move(outcome_); }
-  [[nodiscard]] static value_type fail(errc reason) { return failure(reason); }
+  [[nodiscard]] bool try_complete() {
+    use_.check("socket operation", this);
+    return descriptor_operation::try_complete();
+  }
+  [[nodiscard]] value_type take() {
+    use_.spend();
+    return std::move(outcome_);
+  }
+  [[nodiscard]] value_type fail(errc reason) {
+    use_.spend();
+    return failure(reason);
+  }
 
  private:
   friend descriptor_operation;
@@ -142,6 +164,7 @@ class tcp_stream::connect_operation final
   bool begun_ = false;
   detail::owned_descriptor socket_;
   value_type outcome_;
+  detail::single_use use_;
 };
 
 struct listen_options {

@@ -26,7 +26,11 @@ class computation : public compute_job {
  public:
   static constexpr wait_kind kind = wait_kind::compute;
 
-  [[nodiscard]] bool try_complete() const noexcept { return false; }
+  [[nodiscard]] bool try_complete() noexcept {
+    use_.check("computation", this);
+    use_.spend();
+    return false;
+  }
   [[nodiscard]] bool arm(wait_node& node) noexcept;
   void disarm(wait_node&) noexcept {}
   [[nodiscard]] bool finish() noexcept { return true; }
@@ -34,7 +38,7 @@ class computation : public compute_job {
  protected:
   computation() = default;
   // Moved before it is armed only.
-  computation(computation&&) noexcept : compute_job{} {}
+  computation(computation&& other) noexcept : compute_job{}, use_{std::move(other.use_)} {}
   ~computation() = default;
 
   /// On a carrier: the waiter goes on. The computation may be gone on return.
@@ -56,6 +60,7 @@ class computation : public compute_job {
   accounting* account_ = nullptr;
   base::spin_lock lock_;  // guards over_, and the node's epoch against complete()
   bool over_ = false;
+  single_use use_;
 };
 
 /// fork_join() as an operation, without what depends on the types.

@@ -16,17 +16,22 @@ enum class departure : std::uint8_t;
 /// Why a wait ended, when it was not one of its own cases (those count from 0).
 enum class wake_reason : std::int32_t { deadlocked = -3, timed_out = -2, cancelled = -1, first_case = 0 };
 
-/// Whether a request to cancel ends a wait.
-enum class cancellable : bool { no, yes };
+/// What may end a wait besides its wakers.
+enum class cancellable : std::uint8_t {
+  yes,
+  no,     ///< a request to cancel does not; that the wait is part of a deadlock may
+  never,  ///< nothing: what is waited for uses the waiter's memory, or cannot be given up
+};
 
 // Something to resume, and the one word that every wait in weft goes through.
 //
-// A wait has an epoch; the word holds the epoch of the present (or last) wait, why it ended, and four bits:
+// A wait has an epoch; the word holds the epoch of the present (or last) wait, why it ended, and five bits:
 //
 //   claimed   somebody, and nobody else, decides how this wait ends: a waker, a timer or a canceller
 //   notified  the decision is delivered; the task may go on
 //   parked    the task's state is saved; whoever sets `notified` must schedule it
 //   shielded  a cancel request does not claim this wait
+//   bound     nor does who found it in a deadlock
 //
 //   between waits                      claimed | notified (so nobody can claim)
 //   begin():   next epoch, all clear   owner. From here on wakers find the task through the objects it waits on
@@ -73,9 +78,9 @@ class runnable {
   [[nodiscard]] bool begin_wait(cancellable how) noexcept {
     // relaxed: between waits only the owner changes the word
     auto next = (word_.load(std::memory_order_relaxed) & epoch_mask) + next_epoch;
-    if (how == cancellable::no) {
+    if (how != cancellable::yes) {
       // release: a claimer comes after all that the waiter did before it began; pairs with claim()
-      word_.store(next | shielded_bit, std::memory_order_release);
+      word_.store(next | shielded_bit | (how == cancellable::never ? bound_bit : 0), std::memory_order_release);
       return true;
     }
     if (cancel_was_requested()) return false;
@@ -184,12 +189,12 @@ class runnable {
                      static_cast<std::int32_t>(wake_reason::cancelled));
   }
 
-  /// Any thread that keeps the task alive: ends its present wait for `why`, unless that is shielded.
-  void end_wait(wake_reason why) noexcept {
+  /// Any thread that keeps the task alive: ends its present wait for `why`, unless nothing may or somebody has.
+  bool end_wait(wake_reason why) noexcept {
     // acquire: the wait that the caller knows of has begun
     auto seen = word_.load(std::memory_order_acquire);
-    if (seen & (claimed_bit | shielded_bit)) return;
-    claim_and_notify(static_cast<std::uint32_t>(seen >> epoch_shift), static_cast<std::int32_t>(why));
+    if (seen & (claimed_bit | bound_bit)) return false;
+    return claim_and_notify(static_cast<std::uint32_t>(seen >> epoch_shift), static_cast<std::int32_t>(why));
   }
 
   /// Any thread: a cancel was requested.
@@ -267,7 +272,7 @@ class runnable {
 
   // The word: epoch (32 bits) | reason (24) | bits (8). An epoch comes again after four thousand million waits of one
   // task: a claimer holds the object's lock, or has looked an instant ago, so that it cannot meet the same one twice.
-  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8;
+  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8, bound_bit = 16;
   static constexpr int reason_shift = 8, epoch_shift = 32;
   static constexpr std::int32_t reason_offset = 3;  // the least reason is -3, and is stored as 0
   static constexpr std::uint64_t next_epoch = std::uint64_t{1} << epoch_shift, epoch_mask = ~(next_epoch - 1);

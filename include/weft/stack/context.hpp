@@ -106,4 +106,8 @@ class alignas(64) context {
   [[maybe_unused]] std::size_t stack_bytes_ = 0;
 };
 
+/// Where the caller is, as addresses in the code, innermost first, itself included. Returns how many there are, up to
+/// `capacity`.
+[[nodiscard]] std::size_t backtrace_here(void** addresses, std::size_t capacity) noexcept;
+
 }  // namespace weft::stack

@@ -28,10 +28,11 @@ class barrier_base {
 
  protected:
   explicit barrier_base(std::size_t expected) noexcept : expected_{expected}, missing_{expected} {
-    WEFT_CHECK(expected != 0, "a barrier is for at least one");
+    WEFT_CHECK(expected != 0, "a barrier is for at least one", what, this);
   }
   ~barrier_base() {
-    queue_.check_nobody_waits("a barrier is destroyed when nobody waits for it: join the waiters first");
+    queue_.check_nobody_waits("a barrier is destroyed when nobody waits for it: join the waiters first", "barrier",
+                              this);
   }
 
   /// Counts one arrival, the last one that the phase waited for if `last`.

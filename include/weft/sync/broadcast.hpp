@@ -35,7 +35,7 @@ class broadcast {
 
   /// Allocates here and never again. `capacity` is 1 at the least.
   explicit broadcast(std::size_t capacity) : values_{capacity} {
-    WEFT_CHECK(capacity != 0, "a broadcast keeps one value at the least");
+    WEFT_CHECK(capacity != 0, "a broadcast keeps one value at the least", "broadcast", this);
   }
 
   /// Sends to all who have subscribed. After close() fails with errc::closed, and hands the value back. Does not wait;

@@ -75,7 +75,8 @@ class channel {
   ~channel() {
     wakers_.dismiss(lock_);
     std::lock_guard guard{lock_};  // the last waker is gone
-    WEFT_CHECK(senders_.empty() && receivers_.empty(), "a channel is destroyed only when nobody waits on it");
+    WEFT_CHECK(senders_.empty() && receivers_.empty(), "a channel is destroyed only when nobody waits on it", "channel",
+               this);
   }
 
   class send_operation;

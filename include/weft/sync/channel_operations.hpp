@@ -16,12 +16,13 @@ class channel<T>::send_operation : base::list_hook {
   static constexpr wait_kind kind = wait_kind::channel;
   send_operation(channel& to, T value) noexcept : to_{&to}, value_{std::move(value)} {}
   send_operation(send_operation&& other) noexcept
-      : to_{other.to_}, value_{std::move(other.value_)}, sent_{other.sent_} {}
+      : to_{other.to_}, value_{std::move(other.value_)}, use_{std::move(other.use_)} {}
 
   /// What was not sent, after a select in which another case happened.
   [[nodiscard]] T& value() noexcept { return value_; }
 
   bool try_complete() {
+    use_.check("channel", to_);
     if (!to_->might(can_send)) return false;
     detail::woken_waiters woken;
     std::unique_lock guard{to_->lock_};
@@ -31,6 +32,7 @@ class channel<T>::send_operation : base::list_hook {
     detail::woken_waiters woken;
     std::unique_lock guard{to_->lock_};
     if (!to_->closed_ && to_->values_.size() >= to_->limit_ && !any(to_->receivers_, node.task)) {
+      WEFT_CHECK(!this->is_linked(), "an operation of it waits already, for somebody else", "channel", to_);
       node_ = &node;
       to_->senders_.push_back(*this);
       to_->note_state();
@@ -51,11 +53,15 @@ class channel<T>::send_operation : base::list_hook {
   /// Not done when every receiver that was there turned out to be decided by others.
   bool finish() const noexcept { return done_; }
   value_type take() {
+    use_.spend();
     if (sent_) return {};
     return fail(errc::closed);
   }
   void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
-  value_type fail(errc condition) { return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}}; }
+  value_type fail(errc condition) {
+    use_.spend();
+    return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}};
+  }
 
  private:
   friend class channel;
@@ -64,7 +70,6 @@ class channel<T>::send_operation : base::list_hook {
   friend class base::intrusive_list;
 
   bool proceed(const sched::runnable* self, detail::woken_waiters& woken, std::unique_lock<base::spin_lock>& guard) {
-    WEFT_CHECK(!sent_, "a send is carried out once: make another operation for another value");
     to_->make_room(guard);
     if (to_->closed_) return done_ = true;
     if (!to_->send_now(value_, self, woken)) return false;
@@ -86,6 +91,7 @@ class channel<T>::send_operation : base::list_hook {
   T value_;
   bool sent_ = false;
   bool done_ = false;
+  detail::single_use use_;
 };
 
 /// channel::async_recv(). One that a select refers to can be used again, whether it happened or not.
@@ -109,6 +115,7 @@ class channel<T>::recv_operation : base::list_hook {
     detail::woken_waiters woken;
     std::lock_guard guard{from_->lock_};
     if (!from_->closed_ && from_->values_.size() == 0 && !any(from_->senders_, node.task)) {
+      WEFT_CHECK(!this->is_linked(), "an operation of it waits already, for somebody else", "channel", from_);
       node_ = &node;
       from_->receivers_.push_back(*this);
       from_->note_state();
@@ -172,7 +179,7 @@ class channel<T>::recv_many_operation : public recv_operation {
   using value_type = result<std::size_t>;
   recv_many_operation(channel& from, std::vector<T>& into, std::size_t most)
       : recv_operation{from}, from_{&from}, into_{&into}, most_{most} {
-    WEFT_CHECK(most != 0, "receive one value at the least");
+    WEFT_CHECK(most != 0, "receive one value at the least", "channel", &from);
     into.reserve(into.size() + 1);  // so that the one that the wait brings has a place
   }
 
@@ -198,9 +205,11 @@ class channel<T>::send_many_operation {
   static constexpr wait_kind kind = wait_kind::channel;
   static constexpr bool happens_in_pieces = true;
   send_many_operation(channel& to, std::span<T> values) noexcept : to_{&to}, left_{values} {}
-  send_many_operation(send_many_operation&& other) noexcept : to_{other.to_}, left_{other.left_} {}
+  send_many_operation(send_many_operation&& other) noexcept
+      : to_{other.to_}, left_{other.left_}, use_{std::move(other.use_)} {}
 
   bool try_complete() {
+    use_.check("channel", to_);
     auto sent = to_->send_some(left_, closed_);
     sent_ += sent;
     left_ = left_.subspan(sent);
@@ -218,11 +227,13 @@ class channel<T>::send_many_operation {
     return try_complete();
   }
   value_type take() {
+    use_.spend();
     if (left_.empty()) return {};
     return fail(errc::closed);
   }
   void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
   value_type fail(errc condition) {
+    use_.spend();
     settle();
     return std::unexpected{partly_sent{make_error_code(condition), sent_}};
   }
@@ -245,6 +256,7 @@ class channel<T>::send_many_operation {
   std::span<T> left_;
   std::size_t sent_ = 0;
   bool closed_ = false;
+  detail::single_use use_;
   std::optional<send_operation> next_;  // while it waits
 };
 

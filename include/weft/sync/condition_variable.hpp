@@ -99,7 +99,7 @@ class condition_wait : base::list_hook {
 }  // namespace detail
 
 inline detail::condition_wait condition_variable::async_wait(std::unique_lock<mutex>& lock) {
-  WEFT_CHECK(lock.owns_lock(), "a condition is waited for with the mutex held");
+  WEFT_CHECK(lock.owns_lock(), "a condition is waited for with the mutex held", "condition_variable", this);
   return detail::condition_wait{*this, *lock.mutex()};
 }
 

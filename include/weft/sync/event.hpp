@@ -17,7 +17,9 @@ namespace weft {
 class event {
  public:
   event() = default;
-  ~event() { queue_.check_nobody_waits("an event is destroyed when nobody waits for it: join the waiters first"); }
+  ~event() {
+    queue_.check_nobody_waits("an event is destroyed when nobody waits for it: join the waiters first", "event", this);
+  }
 
   /// Lets all waiters go on, the first first. Does not wait; a virtual thread lets others run each time it has
   /// woken 64.
@@ -56,7 +58,8 @@ class auto_reset_event {
  public:
   auto_reset_event() = default;
   ~auto_reset_event() {
-    queue_.check_nobody_waits("an event is destroyed when nobody waits for it: join the waiters first");
+    queue_.check_nobody_waits("an event is destroyed when nobody waits for it: join the waiters first",
+                              "auto_reset_event", this);
   }
 
   /// Lets the longest waiter go on; without waiters, the next. Does not wait.

@@ -18,7 +18,9 @@ namespace weft {
 class latch {
  public:
   explicit latch(std::size_t count) noexcept : count_{count} {}
-  ~latch() { queue_.check_nobody_waits("a latch is destroyed when nobody waits for it: join the waiters first"); }
+  ~latch() {
+    queue_.check_nobody_waits("a latch is destroyed when nobody waits for it: join the waiters first", "latch", this);
+  }
 
   /// Takes `by` off, which is not more than what is left. At zero, lets all waiters go on, the first first. Does not
   /// wait; a virtual thread lets others run each time it has woken 64.

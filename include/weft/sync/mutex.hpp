@@ -33,6 +33,7 @@ class mutex {
 
   /// Waits until it holds the mutex. Not for coroutines: use async_lock().
   /// Parks. Cancel: goes on waiting, since std::scoped_lock has no way to fail; await(async_lock()) can be cancelled.
+  /// Throws deadlock_error, and does not hold it, when the wait is part of a deadlock and the runtime ends those.
   void lock() {
     if (!try_lock()) lock_contended();
   }
@@ -145,7 +146,7 @@ bool mutex::lock_or_queue(wait_node& node, Claim claim) noexcept {
   if (before != free) {
     // Where deadlocks are searched for, that is one, and the wait may fail.
     WEFT_CHECK(task_of(before) != node.task || detail::waits_are_tracked(),
-               "a mutex is not recursive: this task holds it already");
+               "a mutex is not recursive: this task holds it already", "mutex", this);
     waiters_.push_back(node);
     return false;
   }

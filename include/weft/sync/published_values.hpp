@@ -30,7 +30,9 @@ class published_values {
   static constexpr std::string_view what = "broadcast";
 
   explicit published_values(std::size_t kept) : kept_{kept}, cells_{new std::optional<T>[kept]} {}
-  ~published_values() { queue_.check_nobody_waits("a broadcast is destroyed when nobody waits for its next value"); }
+  ~published_values() {
+    queue_.check_nobody_waits("a broadcast is destroyed when nobody waits for its next value", "broadcast", this);
+  }
 
   /// False, and `value` is where it was, after close().
   [[nodiscard]] bool publish(T& value) noexcept {

@@ -37,6 +37,10 @@ class select_from_operation : public detail::select_machine<select_from_operatio
   select_from_operation(select_from_operation&& other) noexcept
       : operations_{other.operations_}, nodes_{std::move(other.nodes_)} {}
 
+  bool try_complete() {
+    WEFT_CHECK(nodes_, "what was moved from cannot wait: make another one", "select", this);
+    return detail::select_machine<select_from_operation>::try_complete();
+  }
   value_type take() { return selected<typename Op::value_type>{this->chosen(), operations_[this->chosen()].take()}; }
   static value_type fail(errc condition) { return failure(condition); }
 

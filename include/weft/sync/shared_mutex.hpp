@@ -28,7 +28,7 @@ class shared_mutex {
   ~shared_mutex();
 
   /// Waits until it holds the mutex alone. Not for coroutines: use async_lock().
-  /// Parks. Cancel: goes on waiting, since std::scoped_lock has no way to fail.
+  /// Parks. Cancel: goes on waiting, since std::scoped_lock has no way to fail. Throws deadlock_error as mutex::lock().
   void lock();
   /// Does not wait.
   [[nodiscard]] bool try_lock() noexcept;
@@ -42,7 +42,7 @@ class shared_mutex {
   void unlock() noexcept;
 
   /// The same, shared with other readers.
-  /// Parks. Cancel: goes on waiting, since std::shared_lock has no way to fail.
+  /// Parks. Cancel: goes on waiting, since std::shared_lock has no way to fail. Throws deadlock_error as mutex::lock().
   void lock_shared();
   [[nodiscard]] bool try_lock_shared() noexcept { return permits_.try_acquire(); }
   /// Waits no longer than that. False: it does not hold it.

@@ -68,7 +68,7 @@ class strand {
     using value = std::invoke_result_t<F, T&>;
     // relaxed: only the worker itself can see its own name here
     WEFT_CHECK(working_.load(std::memory_order_relaxed) != &detail::current_task(),
-               "a function of a strand does not wait for another one of the same strand: call it");
+               "a function of a strand does not wait for another one of the same strand: call it", "strand", this);
     auto answered = std::make_shared<oneshot<answer<value>>>();
     post([f = std::move(f), answered](T& state) mutable { static_cast<void>(answered->send(call(f, state))); });
     return run_operation<value>{std::move(answered)};
@@ -118,7 +118,10 @@ class strand<T>::run_operation {
   run_operation(run_operation&& other) noexcept
       : answered_{std::move(other.answered_)}, receiving_{std::move(other.receiving_)} {}
 
-  bool try_complete() { return receiving_.try_complete(); }
+  bool try_complete() {
+    WEFT_CHECK(answered_, "what was moved from cannot wait: run the function again", "strand operation", this);
+    return receiving_.try_complete();
+  }
   bool arm(wait_node& node) { return receiving_.arm(node); }
   void disarm(wait_node& node) noexcept { receiving_.disarm(node); }
   bool finish() const noexcept { return receiving_.finish(); }

@@ -20,7 +20,8 @@ class wait_group {
  public:
   explicit wait_group(std::size_t count = 0) noexcept : count_{count} {}
   ~wait_group() {
-    queue_.check_nobody_waits("a wait_group is destroyed when nobody waits for it: join the waiters first");
+    queue_.check_nobody_waits("a wait_group is destroyed when nobody waits for it: join the waiters first",
+                              "wait_group", this);
   }
 
   /// `count` more are under way. Before the one that might be the last is done.

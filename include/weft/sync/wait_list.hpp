@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <string_view>
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/check.hpp>
@@ -114,8 +115,8 @@ class wait_queue {
   wait_queue(const wait_queue&) = delete;
   wait_queue& operator=(const wait_queue&) = delete;
 
-  /// By the object's destructor: ends the program, with `advice`, when somebody waits.
-  void check_nobody_waits(const char* advice) noexcept;
+  /// By the destructor of `object`, which is a `kind`: ends the program, with `advice`, when somebody waits.
+  void check_nobody_waits(const char* advice, std::string_view kind, const void* object) noexcept;
 
   /// Calls `f` under the lock.
   template <class F>

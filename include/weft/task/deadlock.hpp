@@ -31,8 +31,13 @@ enum class tracking : std::uint8_t {
 
 /// What becomes of tasks that are in a deadlock, after the report.
 enum class deadlock_action : std::uint8_t {
-  report,      ///< they wait on
-  fail_waits,  ///< their waits fail with errc::deadlock, but for those that cannot fail, such as mutex::lock()
+  report,  ///< they wait on
+  /// Of a circle, the wait of one task fails, the youngest that waits for something else than a task's end if there is
+  /// one, and the others go on when it lets go of what it has. Where everything sleeps, all waits fail but those for a
+  /// task's end. An operation fails with errc::deadlock; a call that cannot return an error, such as mutex::lock() and
+  /// join_handle::join(), throws deadlock_error. Not ended are the waits of destructors and shield(), and for what uses
+  /// the waiter's memory: files, blocking() and compute().
+  fail_waits,
 };
 
 /// Whether tasks that are parked when run() ends are reported.

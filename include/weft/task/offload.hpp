@@ -21,10 +21,15 @@ class offload_operation final : job {
   static constexpr bool runs_to_its_end = true;
 
   explicit offload_operation(F f) noexcept : function_{std::move(f)} {}
-  offload_operation(offload_operation&& other) noexcept : function_{std::move(other.function_)} {}
+  offload_operation(offload_operation&& other) noexcept
+      : function_{std::move(other.function_)}, use_{std::move(other.use_)} {}
   offload_operation& operator=(offload_operation&&) = delete;
 
-  bool try_complete() noexcept { return false; }
+  bool try_complete() noexcept {
+    use_.check("blocking call", this);
+    use_.spend();
+    return false;
+  }
 
   bool arm(wait_node& node) {
     node_ = &node;
@@ -57,6 +62,7 @@ class offload_operation final : job {
   }
 
   F function_;
+  single_use use_;
   outcome<value_type> outcome_;
   wait_node* node_ = nullptr;
   runtime* home_ = nullptr;

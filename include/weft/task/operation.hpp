@@ -3,11 +3,13 @@
 #include <concepts>
 #include <coroutine>
 #include <exception>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/check.hpp>
+#include <weft/base/error.hpp>
 #include <weft/base/result.hpp>
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/timer.hpp>
@@ -21,7 +23,8 @@ namespace weft {
 
 using sched::wait_node;
 
-/// Anything that can wait. One object is one wait; it does not move once armed.
+/// Anything that can wait. One object is one wait at a time; it does not move once armed. Awaited again when that is
+/// over, it is another wait for the same, unless it says that it is carried out once.
 ///
 ///   try_complete()  tries without waiting. True: the outcome is in the operation.
 ///   arm(node)       registers the node with whatever will wake it, after trying once more under that object's lock.
@@ -75,6 +78,25 @@ inline constexpr bool lends_stack =
     (uninterruptible<Op> && !requires { Op::lends_its_stack; }) || requires { requires Op::lends_its_stack; } ||
     Op::kind == wait_kind::file || Op::kind == wait_kind::compute || Op::kind == wait_kind::blocking ||
     Op::kind == wait_kind::join;
+
+/// Whether an operation may still be carried out. Of most it does not matter: awaited again, they are another wait for
+/// the same. One that has something to hand over, a value to send, a function to call, or that notes how far it is, has
+/// this as a member, copied with it: it is carried out once. Spent by giving its outcome, and by being moved from.
+/// Costs nothing where the operation is a temporary, as in `await(x.async_send(1))`.
+class single_use {
+ public:
+  single_use() = default;
+  single_use(single_use&& other) noexcept : spent_{std::exchange(other.spent_, true)} {}
+
+  void spend() noexcept { spent_ = true; }
+  /// By try_complete(), which every wait begins with. `object` is what the operation is for, of that `kind`.
+  void check(std::string_view kind, const void* object) const {
+    WEFT_CHECK(!spent_, "an operation of it is carried out once: make another one to wait again", kind, object);
+  }
+
+ private:
+  bool spent_ = false;
+};
 
 /// Until when a wait for `op` may last: the nearest of the task's deadline and one that the operation has of its own.
 template <class Op>
@@ -136,7 +158,9 @@ class waiting {
 
   bool start(Op& op) {
     auto& task = self();
-    auto how = may_be_left && task.shields == 0 ? sched::cancellable::yes : sched::cancellable::no;
+    auto how = !may_be_left        ? sched::cancellable::never
+               : task.shields == 0 ? sched::cancellable::yes
+                                   : sched::cancellable::no;
     for (;;) {
       if (!task.begin_wait(how)) return fail(errc::cancelled);
       node_.epoch = task.epoch();
@@ -177,7 +201,7 @@ class waiting {
     }
     failure_ = failure_of(static_cast<sched::wake_reason>(reason));
     if constexpr (left_by_request<Op>) {
-      auto begun = self().begin_wait(sched::cancellable::no);
+      auto begun = self().begin_wait(sched::cancellable::never);
       WEFT_ASSERT(begun);
       static_cast<void>(begun);
       if (!op.request_cancel(node_, self().epoch())) {
@@ -335,9 +359,10 @@ typename Op::value_type await(Op op) {
 
 namespace detail {
 
-/// Carries out `op` whatever happens: neither the caller's cancel nor its deadline ends the wait.
+/// Carries out `op`, though neither the caller's cancel nor its deadline ends the wait. Throws deadlock_error when it
+/// was part of a deadlock, and the runtime ends those; `what` says what was waited for.
 template <operation Op>
-void wait_to_the_end(Op op) {
+void wait_uncancelled(Op op, const char* what) {
   auto& self = current_stack();
   struct restore {
     task_state& task;
@@ -348,7 +373,7 @@ void wait_to_the_end(Op op) {
     }
   } at_end{self, std::exchange(self.deadline, no_deadline)};
   ++self.shields;
-  static_cast<void>(await_on_stack(op, self));
+  if (!await_on_stack(op, self)) throw deadlock_error{what};
 }
 
 }  // namespace detail

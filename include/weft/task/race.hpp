@@ -53,6 +53,7 @@ class race_operation : public detail::case_tuple<Ops...>,
   [[nodiscard]] bool takes_part(std::size_t index) const noexcept { return !failed_[index]; }
 
   bool try_complete() {
+    use_.check("race", this);
     const detail::case_order order{this->size()};
     auto next = order.first();
     for (std::size_t i = 0; i < this->size(); ++i, next = order.after(next)) {
@@ -65,10 +66,14 @@ class race_operation : public detail::case_tuple<Ops...>,
   bool finish() { return machine::finish() && has_decided(this->chosen()); }
 
   value_type take() {
+    use_.spend();
     if (!taken_) return std::unexpected{first_failure_};
     return value_type{std::move(*taken_)};
   }
-  static value_type fail(errc condition) { return failure(condition); }
+  value_type fail(errc condition) {
+    use_.spend();
+    return failure(condition);
+  }
 
  private:
   /// The operation at `index` has happened. True when that ends the race: it succeeded, or was the last.
@@ -91,6 +96,7 @@ class race_operation : public detail::case_tuple<Ops...>,
   std::array<bool, sizeof...(Ops)> failed_{};
   std::size_t failures_ = 0;
   std::error_code first_failure_;
+  detail::single_use use_;
 };
 
 /// Until one of `ops` has succeeded: `index()` of the variant says which, and it holds that operation's success. The

@@ -65,7 +65,8 @@ class child_result {
   /// What the child returned, moved out, or throws what it threw. Once, after the child has ended: after the scope was
   /// joined.
   T take() {
-    WEFT_CHECK(task_ && task_->has_ended(), "a child's result is taken once, after its scope was joined");
+    WEFT_CHECK(task_ && task_->has_ended(), "a child's result is taken once, after its scope was joined",
+               "child_result", this);
     struct releaser {
       child_result& handle;
       ~releaser() {

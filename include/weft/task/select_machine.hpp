@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -161,7 +162,9 @@ class select_machine {
 template <class... Ops>
 class case_tuple {
  public:
-  explicit case_tuple(Ops&&... ops) : operations_{std::forward<Ops>(ops)...} {}
+  explicit case_tuple(Ops&&... ops) : operations_{std::forward<Ops>(ops)...} {
+    if constexpr ((0 + ... + int{std::is_lvalue_reference_v<Ops>}) > 1) check_all_differ();
+  }
   case_tuple(case_tuple&& other) : operations_{std::move(other.operations_)} {}
 
   [[nodiscard]] static constexpr std::size_t size() noexcept { return sizeof...(Ops); }
@@ -195,6 +198,14 @@ class case_tuple {
     static_cast<void>((
         (I == index && (answer = f(std::get<I>(operations_), std::integral_constant<std::size_t, I>{}), true)) || ...));
     return answer;
+  }
+
+  void check_all_differ() const {
+    auto all = std::apply(
+        [](const auto&... ops) { return std::array{static_cast<const void*>(std::addressof(ops))...}; }, operations_);
+    std::ranges::sort(all);
+    WEFT_CHECK(std::ranges::adjacent_find(all) == all.end(), "one operation is one case: make another one", "select",
+               this);
   }
 
   std::tuple<Ops...> operations_;

@@ -67,6 +67,8 @@ class coroutine_running final : public coroutine_state {
   coroutine_running(sched::scheduler* home, std::source_location site, G&& f)
       : coroutine_state{home, site}, source_{std::forward<G>(f)}, coroutine_{make(source_)} {
     auto handle = coroutine().handle();
+    WEFT_CHECK(handle && !handle.done(), "a task is spawned once, and not after it was awaited or moved from",
+               "coroutine", &coroutine());
     handle.promise().root = this;
     suspend(coroutine_link{handle});
   }
@@ -166,7 +168,7 @@ class end_operation {
 
   bool try_complete() const noexcept { return target_->has_ended(); }
   bool arm(wait_node& node) noexcept {
-    WEFT_CHECK(target_ != node.task, "a task that joins itself would wait for ever: another joins it");
+    WEFT_CHECK(target_ != node.task, "a task that joins itself would wait for ever: another joins it", "task", target_);
     return target_->arm_end(node);
   }
   void disarm(wait_node& node) noexcept { target_->disarm_end(node); }
@@ -181,6 +183,8 @@ class end_operation {
 
 /// Waits for the end of a task, whatever happens to the caller meanwhile.
 void wait_for_end(task_state& target) noexcept;
+/// The same for join(), which a deadlock may end: throws deadlock_error.
+void wait_to_join(task_state& target);
 
 }  // namespace detail
 
@@ -213,9 +217,10 @@ class [[nodiscard]] join_handle {
 
   /// Waits for the end and returns what the task returned, or throws what it threw. Once.
   /// Parks. Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
+  /// Throws deadlock_error, and can be called again, when the wait is part of a deadlock and the runtime ends those.
   T join() {
-    WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached");
-    detail::wait_for_end(*task_);
+    WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached", "join_handle", this);
+    detail::wait_to_join(*task_);
     struct releaser {
       join_handle& handle;
       ~releaser() { handle.let_go(); }

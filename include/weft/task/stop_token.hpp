@@ -21,7 +21,7 @@ class with_stop_token_operation : public detail::wrapped<Op> {
   with_stop_token_operation(Op&& op, std::stop_token token)
       : detail::wrapped<Op>{std::move(op)}, token_{std::move(token)} {}
   with_stop_token_operation(with_stop_token_operation&& other)
-      : detail::wrapped<Op>{std::move(other.op_)}, token_{std::move(other.token_)} {}
+      : detail::wrapped<Op>{std::move(other.op_)}, token_{other.token_} {}
 
   [[nodiscard]] std::size_t case_count() const noexcept { return detail::cases_of(this->op_) + 1; }
 

@@ -86,7 +86,7 @@ class [[nodiscard]] task {
   /// Runs the coroutine and gives its value. Once.
   [[nodiscard]] auto operator co_await() && noexcept {
     WEFT_CHECK(coroutine_ && !coroutine_.done() && !coroutine_.promise().continuation,
-               "a task is awaited once, and not after it was moved from");
+               "a task is awaited once, and not after it was moved from", "coroutine", this);
     return awaiter{coroutine_};
   }
 
@@ -116,6 +116,8 @@ class [[nodiscard]] task {
 template <class T>
 T await(task<T> coroutine) {
   WEFT_CHECK(detail::current_task().kind() != detail::task_kind::coroutine, "inside a coroutine, use co_await");
+  WEFT_CHECK(coroutine.handle() && !coroutine.handle().done(),
+             "a task is awaited once, and not after it was moved from", "coroutine", &coroutine);
   // Every wait inside happens in place, so that resume() returns only at the end.
   coroutine.handle().resume();
   return coroutine.handle().promise().result.take();

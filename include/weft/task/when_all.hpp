@@ -28,6 +28,7 @@ class when_all_operation : public detail::case_tuple<Ops...>,
   [[nodiscard]] bool takes_part(std::size_t index) const noexcept { return !done_[index]; }
 
   bool try_complete() {
+    use_.check("when_all", this);
     for (std::size_t i = 0; i < this->size(); ++i) {
       if (!done_[i] && this->on(i, [](auto& op) { return op.try_complete(); })) note_done(i);
     }
@@ -52,11 +53,13 @@ class when_all_operation : public detail::case_tuple<Ops...>,
 
   template <std::size_t... I>
   value_type take_or_fail(errc condition, std::index_sequence<I...>) {
+    use_.spend();
     return value_type{(done_[I] ? this->template get<I>().take() : this->template get<I>().fail(condition))...};
   }
 
   std::array<bool, sizeof...(Ops)> done_{};
   std::size_t count_ = 0;
+  detail::single_use use_;
 };
 
 /// Until all of `ops` have happened: a tuple of what each gave, failures included: one that fails does not end the
