@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <weft/task/operation.hpp>
+#include <weft/task/shield.hpp>
 #include <weft/task/task_state.hpp>
 
 #include "http/server_connection.hpp"

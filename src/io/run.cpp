@@ -65,7 +65,13 @@ int detail::run(const run_options& options, std::function<int()> main) {
                          .tracking = options.tracking};
   if (options.stack_bytes != 0) chosen.stack_bytes = options.stack_bytes;
   runtime home{std::move(chosen)};
-  const int code = run_in(home, {.name = "main"}, std::move(main));
+  int code = 0;
+  try {
+    code = run_in(home, {.name = "main"}, std::move(main));
+  } catch (...) {
+    home.report_leaks();
+    throw;
+  }
   home.report_leaks();
   return code;
 }

@@ -277,5 +277,33 @@ TEST(without_a_runtime, an_os_thread_selects_and_keeps_its_deadline) {
   EXPECT_EQ(chosen->index(), 1u);
 }
 
+TEST(leaks, are_reported_when_main_returns_and_when_it_throws) {
+  for (bool throws : {false, true}) {
+    std::mutex mutex;
+    std::vector<std::string> lines;
+    run_options options;
+    options.seats = 1;
+    options.tracking.leaks = leak_report::yes;
+    options.report = [&](std::string_view line) {
+      std::lock_guard guard{mutex};
+      lines.emplace_back(line);
+    };
+    auto main = [&] {
+      auto forgotten = spawn({.name = "forgotten"}, [] { static_cast<void>(sleep(std::chrono::hours{1})); });
+      while (!forgotten.is_parked()) yield();
+      forgotten.detach();
+      if (throws) throw std::runtime_error{"main"};
+    };
+    if (throws) {
+      EXPECT_THROW(weft::run(options, main), std::runtime_error);
+    } else {
+      EXPECT_EQ(weft::run(options, main), 0);
+    }
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_NE(lines[0].find("at the end of run(): task "), std::string::npos) << lines[0];
+    EXPECT_NE(lines[0].find("\"forgotten\", a virtual thread spawned at "), std::string::npos) << lines[0];
+  }
+}
+
 }  // namespace
 }  // namespace weft

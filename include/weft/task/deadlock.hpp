@@ -61,8 +61,8 @@ struct tracking_options {
   /// Told of each deadlock, on the runtime's own thread. Must not wait for a task. Empty: describe() goes to the
   /// runtime's reports.
   std::function<void(const deadlock&)> on_deadlock = {};
-  /// Whether tasks that still wait when the main task has returned are reported, each with its spawn site and what it
-  /// waits for. Tracks the tasks.
+  /// Whether tasks that still wait when the main task has returned, or has thrown, are reported, each with its spawn
+  /// site and what it waits for. Tracks the tasks, whatever `tasks` says: the list is complete.
   leak_report leaks = leak_report::no;
 };
 

@@ -124,11 +124,13 @@ class runtime : public sched::scheduler, private detail::end_observer {
   /// site and what it waits for. The destructor does it too.
   void shut_down() noexcept;
 
-  /// What every task was doing, of those that are tracked, with OS threads that wait for tasks, in the order in which
-  /// they were made. Brings back stacks that were put away. Not all of them were looked at at the same moment.
+  /// What every task was doing, with OS threads that wait for tasks, in the order in which they were made. Brings back
+  /// stacks that were put away. Not all of them were looked at at the same moment. Nothing where tasks are not tracked
+  /// (tracks_tasks() is false): dump_tasks() says so.
   [[nodiscard]] std::vector<task_snapshot> tasks() const;
 
-  /// The same as text, for a debugger's `call` or a log: a line each, and its trace.
+  /// The same as text, for a debugger's `call` or a log: a line each, and its trace; or a line that says that tasks are
+  /// not tracked.
   [[nodiscard]] std::string dump_tasks() const;
 
   /// The tasks that wait for each other in a circle now, but for those that were reported. Tracked tasks only.
