@@ -71,6 +71,7 @@
 #include <weft/task/async_frame.hpp>
 #include <weft/task/async_generator.hpp>
 #include <weft/task/compute_pool.hpp>
+#include <weft/task/compute_stay.hpp>
 #include <weft/task/compute_worker.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/first_success.hpp>

@@ -20,6 +20,7 @@ class category final : public std::error_category {
       case errc::unavailable: return "not available";
       case errc::lagged: return "values were lost";
       case errc::deadlock: return "deadlock";
+      case errc::overloaded: return "overloaded";
     }
     return "unknown weft error";
   }

@@ -56,6 +56,7 @@ int detail::run(const run_options& options, std::function<int()> main) {
   auto report = options.report ? options.report : report_on_standard_error;
   runtime_options chosen{.seats = options.seats,
                          .compute_carriers = options.compute_carriers,
+                         .compute_queue = options.compute_queue,
                          .blocking_threads = options.blocking_threads,
                          .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report},
                          .watch = options.watch,

@@ -1,24 +1,49 @@
 #include <weft/parallel/computation.hpp>
+#include <weft/task/virtual_thread.hpp>
 
 namespace weft::detail {
+
+namespace {
+
+/// Whether it is a virtual thread that compute carriers run.
+[[nodiscard]] bool computes(const task_state& task) noexcept {
+  return task.kind() == task_kind::virtual_thread && static_cast<const virtual_thread&>(task).stay() != nullptr;
+}
+
+}  // namespace
 
 void throw_trouble(fork_frame& frame) {
   frame.clear(fork_frame::trouble);
   std::rethrow_exception(frame.stack->root->take(frame));
 }
 
-bool computation::arm(wait_node& node) noexcept {
+bool computation::arm(wait_node& node) noexcept { return enter(node, compute_pool::entry::in_turn); }
+
+bool computation::enter(wait_node& node, compute_pool::entry how) noexcept {
   auto& task = static_cast<task_state&>(*node.task);
   node_ = &node;
   account_ = task.account;
   home_ = task.home_runtime();
   home_->external_work_started();
-  home_->compute_pool().submit(*this);  // may be over already: the node says so
+  switch (home_->compute_pool().submit(*this, computes(task) ? compute_pool::entry::first : how)) {
+    case compute_pool::submission::queued: break;  // may be over already: the node says so
+    case compute_pool::submission::no_thread: run(compute_worker::here()); break;
+    case compute_pool::submission::full:
+      home_->external_work_ended();
+      refused_with_ = errc::overloaded;
+      return node.claim();
+  }
   return false;
 }
 
 void computation::complete() noexcept {
   auto* home = home_;
+  tell_waiter();
+  // After the notification: a virtual clock is held up by the runnable task from there on.
+  home->external_work_ended();
+}
+
+void computation::tell_waiter() noexcept {
   auto* node = node_;
   bool claimed = false;
   {
@@ -28,8 +53,6 @@ void computation::complete() noexcept {
   }
   // Not claimed: whoever was first finds it over, under the lock, and the computation may be gone from here on.
   if (claimed) node->notify();
-  // After the notification: a virtual clock is held up by the runnable task from there on.
-  home->external_work_ended();
 }
 
 computation::leaving computation::leave(std::uint64_t epoch) noexcept {
@@ -37,10 +60,13 @@ computation::leaving computation::leave(std::uint64_t epoch) noexcept {
     home_->external_work_ended();
     return leaving::withdrawn;
   }
+  return stay_on(epoch) ? leaving::under_way : leaving::over;
+}
+
+bool computation::stay_on(std::uint64_t epoch) noexcept {
   std::lock_guard guard{lock_};
-  if (over_) return leaving::over;
-  node_->epoch = epoch;
-  return leaving::under_way;
+  if (!over_) node_->epoch = static_cast<std::uint32_t>(epoch);
+  return !over_;
 }
 
 bool fork_join_base::request_cancel(wait_node& node, std::uint64_t epoch) noexcept {

@@ -36,12 +36,15 @@ namespace weft::sched {
 class scheduler;
 class seat;
 
-/// An OS thread that runs tasks: on a seat, or beside them after it lost its own.
+/// An OS thread that runs tasks: on a seat, or beside them after it lost its own; or a guest, which never has one: a
+/// thread of others' that resumes tasks which are theirs for the time being, as the compute pool's do.
 class carrier {
  public:
-  explicit carrier(scheduler& owner) noexcept : owner_{owner} {}
+  enum class kind : std::uint8_t { of_scheduler, guest };
+  explicit carrier(scheduler& owner, kind what = kind::of_scheduler) noexcept : owner_{owner}, kind_{what} {}
 
   [[nodiscard]] scheduler& owner() noexcept { return owner_; }
+  [[nodiscard]] bool is_guest() const noexcept { return kind_ == kind::guest; }
 
   /// The task that it runs, or null. Thread: its own; the watch while it decides.
   [[nodiscard]] runnable* runs() const noexcept {
@@ -112,6 +115,7 @@ class carrier {
   seat* lose_seat() noexcept;
 
   scheduler& owner_;
+  const kind kind_;
   seat* seat_ = nullptr;  // what its thread believes, checked by enter(); written while nobody sits there
   std::atomic<runnable*> runs_{nullptr};
   std::atomic<bool> inside_{true};
@@ -130,6 +134,9 @@ class carrier {
 /// The carrier that the calling OS thread is, or null. Never inlined: a task may wake on another OS thread, and a
 /// compiler may keep the address of a thread_local in a register.
 [[nodiscard]] carrier* current_carrier() noexcept;
+
+/// On the thread of `guest`: runs `task`, which may be gone on return.
+void resume_on_guest(carrier& guest, runnable& task) noexcept;
 
 /// What current_carrier() returns, for functions that are never inlined either and called for each wait.
 extern constinit thread_local carrier* this_carrier;

@@ -35,6 +35,11 @@ constinit thread_local carrier* this_carrier = nullptr;
   return self ? self->runs() : nullptr;
 }
 
+void resume_on_guest(carrier& guest, runnable& task) noexcept {
+  task.resume(guest);
+  static_cast<void>(guest.end());
+}
+
 [[gnu::noinline]] seat* carrier::lose_seat() noexcept {
   if (seat_) {
     leave();
@@ -200,6 +205,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
 }
 
 void carrier_pool::judge(carrier& by, runnable& task) noexcept {
+  if (by.is_guest()) return;  // there it may compute
   auto was_short = [&] {
     if (std::chrono::steady_clock::now() - by.began_ < short_run_) return true;
     // It may be that the system ran others meanwhile, after which it is not to blame.

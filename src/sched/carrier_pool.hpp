@@ -55,7 +55,8 @@ class carrier_pool {
   /// From now on the system runs it after the seats' carriers. It cannot be undone without privilege.
   void lower_priority(carrier& one) noexcept;
 
-  /// The calling carrier is about to park, yield or end `task`: judges how long it ran beside.
+  /// The calling carrier is about to park, yield or end `task`: judges how long it ran beside. Guests' runs do not
+  /// count.
   void judge(carrier& by, runnable& task) noexcept;
   /// The watch, while it decides: `task` runs beside from now on, until judge() lets it back.
   static void mark(runnable& task) noexcept;

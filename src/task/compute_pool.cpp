@@ -7,75 +7,140 @@
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/fork.hpp>
+#include <weft/task/runtime.hpp>
+#include <weft/task/virtual_thread.hpp>
 
+#include "sched/carrier.hpp"
 #include "task/compute_thread.hpp"
 
 namespace weft::detail {
 
-compute_pool::compute_pool(std::size_t most_carriers)
-    : most_{most_carriers},
-      workers_{std::make_unique<std::unique_ptr<compute_worker>[]>(most_carriers)},
+compute_pool::compute_pool(runtime& home, std::size_t most_carriers, std::size_t longest_queue)
+    : home_{home},
+      most_{most_carriers},
+      longest_queue_{longest_queue},
+      workers_{std::make_unique<std::unique_ptr<compute_worker>[]>(most_carriers + most_spares)},
       asleep_{most_carriers} {
   base::prepare_asymmetric_fence();
-  sleepers_.reserve(most_);
+  sleepers_.reserve(most_ + most_spares);
+  resting_.reserve(most_ + most_spares);
 }
 
-compute_pool::~compute_pool() {
+void compute_pool::stop() noexcept {
   {
     std::lock_guard guard{mutex_};
     stopping_ = true;
     for (auto* each : sleepers_) each->bell_.ring();
+    for (auto* each : resting_) each->bell_.ring();
   }
   // relaxed: nobody starts a worker any more
-  for (std::size_t i = 0; i < started_.load(std::memory_order_relaxed); ++i) workers_[i]->thread_.join();
+  for (std::size_t i = 0; i < started_.load(std::memory_order_relaxed); ++i) {
+    if (workers_[i]->thread_.joinable()) workers_[i]->thread_.join();
+  }
+  // acquire: comes after what they did; pairs with go_on()
+  while (going_on_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
-void compute_pool::submit(compute_job& job) noexcept {
+compute_pool::submission compute_pool::submit(compute_job& job, entry how) noexcept {
   sched::check_threads_exist();
   std::unique_lock lock{mutex_};
-  job.queued_at_ = std::chrono::steady_clock::now();
-  queue_.push_back(job);
-  // seq_cst: before the look at who searches; pairs with run_one()
-  auto before = queued_.fetch_add(1, std::memory_order_seq_cst);
-  // seq_cst: as above. Who searches looks at the queue under the mutex before it sleeps, and wakes another when it
-  // finds something else.
-  bool somebody_comes = searching_.load(std::memory_order_seq_cst) > before;
-  if (somebody_comes || !sleepers_.empty() || start_worker()) {
-    auto* sleeper = somebody_comes || sleepers_.empty() ? nullptr : sleepers_.back();
-    if (sleeper) get_up(*sleeper);
-    lock.unlock();
-    if (sleeper) wake(*sleeper);
-    return;
+  if (how == entry::in_turn_if_room && in_turn_ >= longest_queue_) {
+    ++refused_;
+    return submission::full;
   }
-  // relaxed: under the mutex
-  if (started_.load(std::memory_order_relaxed) != 0) return;  // those there are take it in turn
+  job.queued_at_ = std::chrono::steady_clock::now();
+  job.in_turn_ = how != entry::first;
+  if (job.in_turn_) ++in_turn_;
+  (job.in_turn_ ? queue_ : first_).push_back(job);
+  // seq_cst: before the look at who searches; pairs with run_one()
+  if (call_carrier(lock, queued_.fetch_add(1, std::memory_order_seq_cst))) return submission::queued;
   base::intrusive_list<compute_job>::remove(job);
-  queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
+  if (job.in_turn_) --in_turn_;
+  queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: under the mutex
+  return submission::no_thread;
+}
+
+// As soon as the task is queued it may run and end, and what waits for it may end the pool: not before the caller has
+// left, though.
+void compute_pool::go_on(virtual_thread& task) noexcept {
+  // relaxed: the push publishes it, and stop() comes after the task
+  going_on_.fetch_add(1, std::memory_order_relaxed);
+  home_.external_work_started();
+  {
+    std::unique_lock lock{mutex_};
+    ++went_on_;
+    ready_.push(task);
+    // seq_cst: as in submit()
+    static_cast<void>(call_carrier(lock, queued_.fetch_add(1, std::memory_order_seq_cst)));  // one has begun the task
+  }
+  // release: the caller is done with the pool; pairs with stop()
+  going_on_.fetch_sub(1, std::memory_order_release);
+}
+
+// Something was queued behind `before` others: has somebody come for it. False: there is no carrier at all. Otherwise
+// lets go of the lock.
+bool compute_pool::call_carrier(std::unique_lock<std::mutex>& lock, std::size_t before) noexcept {
+  // seq_cst: after the count of what is queued, as said there. Who searches looks at the queue under the mutex before
+  // it sleeps, and wakes another when it finds something else.
+  bool somebody_comes = searching_.load(std::memory_order_seq_cst) > before;
+  auto* sleeps = somebody_comes ? nullptr : sleeper(takes_jobs::yes);
+  if (sleeps) get_up(*sleeps);
+  if (!somebody_comes && !sleeps && !start_worker()) {
+    // relaxed: under the mutex
+    if (started_.load(std::memory_order_relaxed) == 0) return false;  // otherwise those there are take it in turn
+  }
   lock.unlock();
-  job.run(compute_worker::here());
+  if (sleeps) wake(*sleeps);
+  return true;
 }
 
 bool compute_pool::withdraw(compute_job& job) noexcept {
   std::lock_guard guard{mutex_};
   if (!job.is_linked()) return false;
   base::intrusive_list<compute_job>::remove(job);
-  queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as in submit()
+  if (job.in_turn_) --in_turn_;
+  queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: under the mutex
   return true;
 }
 
-compute_job* compute_pool::take_job(std::chrono::steady_clock::duration queued_for) noexcept {
+compute_pool::taken compute_pool::take() noexcept {
   // relaxed: a hint; under the mutex it is certain
-  if (queued_.load(std::memory_order_relaxed) == 0) return nullptr;
+  if (queued_.load(std::memory_order_relaxed) == 0) return {};
   std::lock_guard guard{mutex_};
   auto* oldest = queue_.front();
-  if (!oldest) return nullptr;
-  if (queued_for != std::chrono::steady_clock::duration{} &&
-      std::chrono::steady_clock::now() - oldest->queued_at_ < queued_for) {
-    return nullptr;
+  if (oldest && std::chrono::steady_clock::now() - oldest->queued_at_ >= patience) {
+    if (auto found = take_oldest(queue_)) return found;
   }
-  queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as in submit()
-  begun_.fetch_add(1, std::memory_order_relaxed);   // relaxed: a number
-  return queue_.pop_front();
+  if (sched::runnable* task = nullptr; ready_.pop(&task, 1) == 1) {
+    queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as in withdraw()
+    return {.task = static_cast<virtual_thread*>(task)};
+  }
+  if (auto found = take_oldest(first_)) return found;
+  return anything_to_steal() ? taken{} : take_oldest(queue_);
+}
+
+// Under the mutex.
+compute_pool::taken compute_pool::take_oldest(base::intrusive_list<compute_job>& from) noexcept {
+  while (auto* job = from.pop_front()) {
+    queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as in withdraw()
+    if (job->in_turn_) --in_turn_;
+    virtual_thread* task = nullptr;
+    switch (job->begin(task)) {
+      case compute_job::beginning::here: ++begun_; return {.job = job};
+      case compute_job::beginning::as_task: ++begun_; return {.task = task};
+      case compute_job::beginning::by_itself: ++begun_; [[fallthrough]];
+      case compute_job::beginning::not_at_all: home_.external_work_ended();
+    }
+  }
+  return {};
+}
+
+void compute_pool::run_task(compute_worker& self, virtual_thread& task) noexcept {
+  this_compute_worker = nullptr;
+  sched::resume_on_guest(*self.guest_, task);
+  this_compute_worker = &self;
+  home_.count_resumed_elsewhere();
+  home_.external_work_ended();
 }
 
 void compute_pool::stop(fork_root& root, errc why) noexcept {
@@ -104,18 +169,19 @@ fork_frame* compute_pool::steal(compute_worker& self) noexcept {
 }
 
 bool compute_pool::run_one(compute_worker& self, takes_jobs also) noexcept {
-  auto* job = also == takes_jobs::yes ? take_job(patience) : nullptr;
-  auto* frame = job ? nullptr : steal(self);
-  if (!job && !frame && also == takes_jobs::yes) job = take_job({});
-  if (!job && !frame) return false;
+  auto found = also == takes_jobs::yes ? take() : taken{};
+  auto* frame = found ? nullptr : steal(self);
+  if (!found && !frame) return false;
   // seq_cst: before the look at the queue; pairs with submit()
   if (also == takes_jobs::yes) searching_.fetch_sub(1, std::memory_order_seq_cst);
   if (frame) {
     // seq_cst: as above
-    if (queued_.load(std::memory_order_seq_cst) != 0) wake_one();
+    if (also == takes_jobs::yes && queued_.load(std::memory_order_seq_cst) != 0) wake_one(takes_jobs::yes);
     self.run_stolen(*frame);
+  } else if (found.task) {
+    run_task(self, *found.task);
   } else {
-    job->run(self);
+    found.job->run(self);
   }
   if (also == takes_jobs::yes)
     searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
@@ -139,22 +205,93 @@ bool compute_pool::search(compute_worker& self, takes_jobs also, const std::atom
 void compute_pool::help(compute_worker& self, const std::atomic<bool>& ended) noexcept {
   // acquire: what the computation did; pairs with its end
   while (!ended.load(std::memory_order_acquire)) {
-    if (!self.pool_->search(self, takes_jobs::no, &ended)) {
-      static_cast<void>(self.pool_->fall_asleep(self, &ended));
-    }
+    if (self.pool_->search(self, takes_jobs::no, &ended)) continue;
+    self.pool_->carrier_blocks();
+    static_cast<void>(self.pool_->fall_asleep(self, &ended));
+    self.pool_->carrier_goes_on();
   }
 }
 
 void compute_pool::work(compute_worker& self) noexcept {
   become_compute_thread();
+  sched::carrier guest{home_, sched::carrier::kind::guest};
+  self.guest_ = sched::this_carrier = &guest;
   this_compute_worker = &self;
   self.use(self.unused_stack());
   do {
+    // relaxed: a hint; under the mutex it is certain
+    if (surplus_.load(std::memory_order_relaxed)) rest(self);
     searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
-    while (search(self, takes_jobs::yes, nullptr)) {}
+    // relaxed: as above
+    while (!surplus_.load(std::memory_order_relaxed) && search(self, takes_jobs::yes, nullptr)) {}
     searching_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: ordered by the mutex, under which it looks again
   } while (fall_asleep(self, nullptr));
   this_compute_worker = nullptr;
+  sched::this_carrier = nullptr;
+}
+
+void compute_pool::carrier_blocks() noexcept {
+  {
+    std::lock_guard guard{mutex_};
+    ++blocked_;
+    recount();
+  }
+  call_for_attention();
+  // relaxed: what is queued from here on finds that one more may come
+  if (queued_.load(std::memory_order_relaxed) != 0 || anything_to_steal()) wake_one(takes_jobs::yes);
+}
+
+void compute_pool::carrier_goes_on() noexcept {
+  std::lock_guard guard{mutex_};
+  --blocked_;
+  recount();
+}
+
+// One that took the place of a carrier that blocked, and is one too many. If it was counted on, another comes.
+void compute_pool::rest(compute_worker& self) noexcept {
+  {
+    std::lock_guard guard{mutex_};
+    // relaxed: under the mutex, as the next
+    if (stopping_ || !surplus_.load(std::memory_order_relaxed)) return;
+    self.bell_.prepare();
+    resting_.push_back(&self);
+    recount();
+    auto* another = queued_.load(std::memory_order_relaxed) != 0 ? sleeper(takes_jobs::yes) : nullptr;
+    if (another) {
+      get_up(*another);
+      wake(*another);
+    }
+  }
+  self.bell_.wait();
+}
+
+// Under the mutex, as what follows.
+std::size_t compute_pool::allowed() const noexcept { return most_ + std::min(blocked_, most_spares); }
+
+std::size_t compute_pool::present() const noexcept {
+  // relaxed: changed under the mutex
+  return started_.load(std::memory_order_relaxed) - resting_.size();
+}
+
+void compute_pool::recount() noexcept {
+  auto may = allowed(), are = present();
+  // seq_cst: before the workers' attention is called for; pairs with wake_for_frames()
+  asleep_.store(sleepers_.size() + (may > are ? may - are : 0), std::memory_order_seq_cst);
+  surplus_.store(are > may, std::memory_order_relaxed);  // relaxed: read under the mutex as well
+}
+
+compute_worker* compute_pool::sleeper(takes_jobs who) const noexcept {
+  for (auto each = sleepers_.rbegin(); each != sleepers_.rend(); ++each) {
+    if (who == takes_jobs::no || !(*each)->helps_) return *each;
+  }
+  return nullptr;
+}
+
+void compute_pool::call_for_attention() noexcept {
+  // acquire: the workers are made; pairs with start_worker()
+  auto count = started_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) workers_[i]->deque_.call_for_attention();
+  base::asymmetric_fence_heavy();  // of those who push, one sees the call, or its frame is seen after it
 }
 
 bool compute_pool::anything_to_steal() const noexcept {
@@ -170,18 +307,17 @@ bool compute_pool::anything_to_steal() const noexcept {
 bool compute_pool::fall_asleep(compute_worker& self, const std::atomic<bool>* ended) noexcept {
   {
     std::lock_guard guard{mutex_};
-    if (!ended && !queue_.empty()) return true;
+    // relaxed, both: under the mutex
+    bool is_wanted = queued_.load(std::memory_order_relaxed) != 0 || surplus_.load(std::memory_order_relaxed);
     if (!ended && stopping_) return false;
+    if (!ended && is_wanted) return true;
     self.bell_.prepare();
     self.asleep_ = true;
+    self.helps_ = ended != nullptr;
     sleepers_.push_back(&self);
-    // seq_cst: before the workers' attention is called for; pairs with wake_for_frames()
-    asleep_.fetch_add(1, std::memory_order_seq_cst);
+    recount();
   }
-  // acquire: the workers are made; pairs with start_worker()
-  auto count = started_.load(std::memory_order_acquire);
-  for (std::size_t i = 0; i < count; ++i) workers_[i]->deque_.call_for_attention();
-  base::asymmetric_fence_heavy();  // of those who push, one sees the call, or its frame is seen below
+  call_for_attention();
   // acquire: what the computation did; pairs with its end
   bool stays = !anything_to_steal() && !(ended && ended->load(std::memory_order_acquire));
   if (stays) self.bell_.wait();
@@ -195,26 +331,33 @@ bool compute_pool::fall_asleep(compute_worker& self, const std::atomic<bool>* en
 void compute_pool::get_up(compute_worker& self) noexcept {
   self.asleep_ = false;
   std::erase(sleepers_, &self);
-  asleep_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: one too many costs a look under the mutex
+  recount();
 }
 
-void compute_pool::wake_one() noexcept {
+void compute_pool::wake_one(takes_jobs who) noexcept {
   std::unique_lock lock{mutex_};
-  if (sleepers_.empty()) {
+  auto* sleeps = sleeper(who);
+  if (!sleeps) {
     if (!stopping_) static_cast<void>(start_worker());
     return;
   }
-  auto* sleeper = sleepers_.back();
-  get_up(*sleeper);
+  get_up(*sleeps);
   lock.unlock();
-  wake(*sleeper);
+  wake(*sleeps);
 }
 
 // Under the mutex. Whether there is one more.
 bool compute_pool::start_worker() noexcept {
+  if (present() >= allowed()) return false;
+  if (!resting_.empty()) {
+    auto* back = resting_.back();
+    resting_.pop_back();
+    recount();
+    wake(*back);
+    return true;
+  }
   // relaxed: changed under the mutex
   auto index = started_.load(std::memory_order_relaxed);
-  if (index == most_) return false;
   try {
     auto made = std::make_unique<compute_worker>(this, index + 1);
     made->thread_ = std::thread{[this, self = made.get()] { work(*self); }};
@@ -224,7 +367,7 @@ bool compute_pool::start_worker() noexcept {
   }
   // release: the worker is made; pairs with those who look at it
   started_.store(index + 1, std::memory_order_release);
-  asleep_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as in get_up()
+  recount();
   return true;
 }
 
@@ -252,8 +395,12 @@ compute_statistics compute_pool::statistics() const noexcept {
   // relaxed: numbers
   return {.carriers = started_.load(std::memory_order_relaxed),
           .asleep = sleepers_.size(),
-          .queued = queued_.load(std::memory_order_relaxed),
-          .begun = begun_.load(std::memory_order_relaxed),
+          .queued = queued_.load(std::memory_order_relaxed) - ready_.size(),
+          .ready = ready_.size(),
+          .blocked = blocked_,
+          .begun = begun_,
+          .went_on = went_on_,
+          .refused = refused_,
           .stolen = stolen_.load(std::memory_order_relaxed),
           .exceptions_lost = exceptions_lost_.load(std::memory_order_relaxed)};
 }

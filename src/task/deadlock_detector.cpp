@@ -35,7 +35,8 @@ class clock_held {
 /// Whether only other tasks can end the wait.
 [[nodiscard]] bool is_for_tasks(const wait_description& wait) noexcept {
   return !wait.cases.empty() && std::ranges::all_of(wait.cases, [](const wait_case& each) {
-    return each.kind == wait_kind::channel || each.kind == wait_kind::lock || each.kind == wait_kind::join;
+    return each.kind == wait_kind::channel || each.kind == wait_kind::lock || each.kind == wait_kind::join ||
+           (each.kind == wait_kind::compute && each.is_known);
   });
 }
 
@@ -85,7 +86,7 @@ void deadlock_detector::work() {
     pause = std::max<duration>(options_.look_every, 100 * took);
     bell_.prepare();
     // Two looks without anything run between them: the second has seen every wait.
-    if (!home_.all_seats_idle() || std::exchange(last_progress_, progress) != progress) {
+    if (!home_.all_idle() || std::exchange(last_progress_, progress) != progress) {
       bell_.forget();
       continue;
     }
@@ -93,7 +94,7 @@ void deadlock_detector::work() {
     std::unique_lock lock{mutex_};
     if (stopping_) return;
     lock.unlock();
-    if (home_.all_seats_idle() && home_.statistics().resumed == progress) {
+    if (home_.all_idle() && home_.statistics().resumed == progress) {
       bell_.wait();
     } else {
       bell_.forget();

@@ -89,7 +89,7 @@ std::uint64_t hibernator::progress() const noexcept { return home_.statistics().
 
 bool hibernator::nothing_ran_since(std::uint64_t before) noexcept {
   std::lock_guard guard{mutex_};
-  return !stopping_ && home_.all_seats_idle() && progress() == before;
+  return !stopping_ && home_.all_idle() && progress() == before;
 }
 
 stack::put_away_counts hibernator::look(stack::patience how) {

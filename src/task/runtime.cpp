@@ -97,7 +97,7 @@ runtime::runtime(checked_tag, runtime_options options)
                  .watch = std::move(options.watch)}},
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, "weft-blocking"},
-      compute_{options.compute_carriers},
+      compute_{*this, options.compute_carriers, options.compute_queue},
       tracks_tasks_{is_to_track(options.tracking)},
       leaks_{options.tracking.leaks},
       shutdown_report_after_{options.shutdown_report_after},
@@ -139,6 +139,7 @@ void runtime::shut_down() noexcept {
   }
   if (detector_) detector_->stop();
   hibernator_->stop();
+  compute_.stop();
   stop();
 }
 

@@ -81,8 +81,10 @@ task_extras& extras_of(task_state& task) {
   return *made;
 }
 
-void inherit_extras(task_state& made) {
-  auto* mine = current_task().extras();
+void inherit_extras(task_state& made) { inherit_extras(made, current_task()); }
+
+void inherit_extras(task_state& made, const task_state& parent) {
+  auto* mine = parent.extras();
   if (mine && mine->locals) {
     mine->locals->share();
     extras_of(made).locals = mine->locals;

@@ -28,7 +28,7 @@ class os_thread_state final : public task_state {
   void park(time_point until) noexcept override {
     sched::check_threads_exist();
     if (!commit_park()) return;
-    about_to_block(waits_for());
+    blocked_in_place blocked{waits_for()};
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
     bool own_first = timer_due_ < until;
@@ -96,6 +96,15 @@ void about_to_block(wait_kind kind) noexcept {
   if (!running) return;
   auto& coroutine = static_cast<task_state&>(*running);  // a virtual thread would park
   coroutine.home_runtime()->count_blocking_wait(coroutine, kind);
+}
+
+blocked_in_place::blocked_in_place(wait_kind kind) noexcept : worker_{this_compute_worker} {
+  about_to_block(kind);
+  if (worker_ && worker_->pool()) worker_->pool()->carrier_blocks();
+}
+
+blocked_in_place::~blocked_in_place() {
+  if (worker_ && worker_->pool()) worker_->pool()->carrier_goes_on();
 }
 
 runtime* task_state::home_runtime() const noexcept { return static_cast<runtime*>(home()); }

@@ -3,8 +3,11 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/sched/turn.hpp>
 #include <weft/stack/overflow.hpp>
+#include <weft/task/compute_stay.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/virtual_thread.hpp>
+
+#include "sched/carrier.hpp"
 
 namespace weft::detail {
 
@@ -86,8 +89,8 @@ void virtual_thread::arrive() noexcept {
   took_turn();
   auto* before = std::exchange(before_, nullptr);
   if (before == nullptr) return sched::begin_turn(carrier(), *this);
-  if (before->why_ != leaving::ending) return sched::begin_turn_after(carrier(), *before, before->departure(), *this);
-  before->release();
+  if (before->why_ <= leaving::yielding) return sched::begin_turn_after(carrier(), *before, before->departure(), *this);
+  static_cast<void>(before->has_left(carrier()));
   sched::begin_turn(carrier(), *this);
 }
 
@@ -97,11 +100,27 @@ bool virtual_thread::has_left(sched::carrier& by) noexcept {
     release();
     return true;
   }
+  if (why_ == leaving::computing) {
+    make_ready();
+    return true;
+  }
   return sched::settle(by, *this, departure());
 }
 
-void virtual_thread::park(time_point) noexcept { leave(leaving::parking); }
+void virtual_thread::park(time_point) noexcept {
+  if (!stay_) return leave(leaving::parking);
+  stay_->stop_clock();
+  leave(leaving::parking);
+  stay_->start_clock();
+}
 
-void virtual_thread::yield() noexcept { leave(leaving::yielding); }
+void virtual_thread::yield() noexcept { leave(stay_ ? leaving::computing : leaving::yielding); }
+
+void virtual_thread::make_ready() noexcept {
+  if (!stay_) return runnable::make_ready();
+  home_runtime()->compute_pool().go_on(*this);
+}
+
+bool virtual_thread::is_on_compute_carrier() const noexcept { return carrier().is_guest(); }
 
 }  // namespace weft::detail

@@ -16,6 +16,7 @@ enum class errc {
   unavailable,    ///< the runtime or a resource that the operation needs is not there
   lagged,         ///< values were overwritten before this receiver took them; it goes on behind them
   deadlock,       ///< the task waited for others that wait for it; the operation has taken nothing
+  overloaded,     ///< the queue for it is full; the operation has not begun
 };
 
 /// The category of `errc`: its name is "weft".

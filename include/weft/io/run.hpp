@@ -31,6 +31,8 @@ struct run_options {
   reactor_kind reactor = reactor_kind::automatic;
   /// How many OS threads compute, 4,096 at the most; 0: available_parallelism().
   std::size_t compute_carriers = 0;
+  /// How many computations may wait before try_compute() fails at once: see runtime_options.
+  std::size_t compute_queue = runtime_options{}.compute_queue;
   /// The most OS threads that blocking() starts, 4,096 at the most; further calls queue. 0: 256.
   std::size_t blocking_threads = 0;
   /// What happens to a task that does not park: after which slice, whether at all, and who is told.

@@ -41,25 +41,37 @@ class computation : public compute_job {
   computation(computation&& other) noexcept : compute_job{}, use_{std::move(other.use_)} {}
   ~computation() = default;
 
+  /// Queues it. True: over already, with errc::overloaded in refused_with(), the node claimed.
+  [[nodiscard]] bool enter(wait_node& node, compute_pool::entry how) noexcept;
+  [[nodiscard]] errc refused_with() const noexcept { return refused_with_; }
+
   /// On a carrier: the waiter goes on. The computation may be gone on return.
   void complete() noexcept;
+  /// The same from a task that was given its carrier, with run_task(): the clock is held up by that.
+  void tell_waiter() noexcept;
 
   enum class leaving : std::uint8_t { withdrawn, over, under_way };
   /// The wait was cancelled or timed out: takes the computation out of the queue; where it has begun, waits on as wait
   /// `epoch`.
   [[nodiscard]] leaving leave(std::uint64_t epoch) noexcept;
+  /// Waits on as wait `epoch`, begun or not. False: it is over.
+  [[nodiscard]] bool stay_on(std::uint64_t epoch) noexcept;
 
   /// The pool that it runs in; null on a plain OS thread.
   [[nodiscard]] compute_pool* pool() const noexcept { return home_ ? &home_->compute_pool() : nullptr; }
+  [[nodiscard]] runtime* home() const noexcept { return home_; }
+  [[nodiscard]] task_state& waiter() const noexcept { return static_cast<task_state&>(*node_->task); }
   /// Where the waiter's time goes, or null.
   [[nodiscard]] accounting* account() const noexcept { return account_; }
+
+  mutable base::spin_lock lock_;  // guards what others than the waiter and its carrier touch while it is under way
 
  private:
   wait_node* node_ = nullptr;
   runtime* home_ = nullptr;
   accounting* account_ = nullptr;
-  base::spin_lock lock_;  // guards over_, and the node's epoch against complete()
-  bool over_ = false;
+  errc refused_with_{};
+  bool over_ = false;  // under lock_, as the node's epoch against tell_waiter()
   single_use use_;
 };
 

@@ -1,91 +1,199 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <exception>
 #include <functional>
+#include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 
 #include <weft/base/result.hpp>
 #include <weft/parallel/computation.hpp>
+#include <weft/task/compute_stay.hpp>
 
 namespace weft {
 
 namespace detail {
 
-/// Runs a callable on a compute carrier; what it costs goes to its call site.
+/// Calls `f`, which runs on another OS thread than its caller did. Never inlined, so that nothing that a compiler knows
+/// of the caller's thread is taken for true in `f`.
 template <class F>
-class compute_call : public computation {
+[[gnu::noinline]] std::invoke_result_t<F&> call_apart(F& f) {
+  asm volatile("");
+  return std::invoke(f);
+}
+
+/// A virtual thread's wait for its turn on a compute carrier, which then goes on with that virtual thread.
+class compute_turn : compute_job {
  public:
-  using returned = std::invoke_result_t<F&>;
+  using value_type = result<void>;
+  static constexpr wait_kind kind = wait_kind::compute;
 
-  compute_call(F f, std::source_location site) : function_{std::move(f)}, site_{site} {}
-  compute_call(compute_call&& other) noexcept
-      : computation{std::move(other)}, function_{std::move(other.function_)}, site_{other.site_} {}
+  compute_turn() = default;
+  compute_turn(compute_turn&&) noexcept : compute_job{} {}  // before it is armed only
 
-  [[nodiscard]] bool finish() noexcept {
-    if (account()) account()->computed += took_;
-    return true;
+  [[nodiscard]] bool try_complete() const noexcept { return false; }
+  void disarm(wait_node& node) noexcept;
+  [[nodiscard]] bool finish() const noexcept { return true; }
+  [[nodiscard]] value_type take() const {
+    if (refusal_ != errc{}) return failure(refusal_);
+    return {};
   }
+  static value_type fail(errc why) { return failure(why); }
+
+  /// After the wait. False: the system gave no thread, and the task computes where it is.
+  [[nodiscard]] bool has_carrier() const noexcept { return has_carrier_; }
 
  protected:
-  ~compute_call() = default;
-
-  /// On an OS thread.
-  void run_here() noexcept { measure(compute_worker::here().pool()); }
-  [[nodiscard]] returned take_outcome() { return outcome_.take(); }
+  [[nodiscard]] bool enter(wait_node& node, compute_pool::entry how) noexcept;
 
  private:
-  void run(compute_worker&) noexcept final {
-    measure(pool());
-    complete();
-  }
+  [[nodiscard]] beginning begin(virtual_thread*& task) noexcept final;
+  void run(compute_worker&) noexcept final { std::terminate(); }  // never called: it does not begin `here`
 
-  void measure(compute_pool* carriers) noexcept {
-    auto began = std::chrono::steady_clock::now();
-    outcome_.run(function_);
-    took_ = std::chrono::steady_clock::now() - began;
-    if (carriers) carriers->note(site_, took_);
-  }
+  wait_node* node_ = nullptr;
+  errc refusal_{};
+  bool has_carrier_ = true;
+};
 
-  F function_;
+/// A turn that comes in any case; or one that is given up when the task is cancelled, its deadline passes, or the queue
+/// is full.
+template <compute_pool::entry How>
+class compute_turn_operation final : public compute_turn {
+ public:
+  static constexpr bool runs_to_its_end = How == compute_pool::entry::in_turn;
+  [[nodiscard]] bool arm(wait_node& node) noexcept { return enter(node, How); }
+};
+
+/// While it lives, a virtual thread whose turn it is computes. Afterwards it is back on a seat, and what it cost goes
+/// to its call site. Nested ones stay where they are.
+class computing_section {
+ public:
+  computing_section(virtual_thread& self, const std::source_location& site, bool has_carrier) noexcept;
+  ~computing_section();
+  computing_section(const computing_section&) = delete;
+  computing_section& operator=(const computing_section&) = delete;
+
+ private:
+  [[nodiscard]] std::chrono::nanoseconds clock() const noexcept;
+
+  virtual_thread& self_;
+  const std::source_location& site_;
+  compute_stay* const outer_;
+  std::optional<compute_stay> own_;
+  std::chrono::nanoseconds began_{};
+};
+
+/// compute(f) on a virtual thread, with its turn.
+template <compute_pool::entry How, class F>
+result<std::invoke_result_t<F&>> compute_on(virtual_thread& self, F& f, const std::source_location& site) {
+  compute_turn_operation<How> turn;
+  if (!self.stay()) {
+    if (auto came = await_on_stack(turn, self); !came) return std::unexpected{came.error()};
+  }
+  computing_section section{self, site, turn.has_carrier()};
+  if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+    call_apart(f);
+    return {};
+  } else {
+    return call_apart(f);
+  }
+}
+
+/// compute(f) for tasks that have no stack: runs a callable on a virtual thread of its own, which compute carriers run
+/// from its beginning to its end. It has the waiter's deadline and task_locals, and is cancelled with it. Where there
+/// is no stack to be had, or no carrier, the callable runs in place.
+class compute_call : public computation {
+ public:
+  void describe(wait_description& into) const;
+  [[nodiscard]] bool finish() noexcept;
+  [[nodiscard]] bool interrupted() const noexcept { return withdrawn_; }
+
+ protected:
+  explicit compute_call(std::source_location site) : site_{site} {}
+  compute_call(compute_call&& other) noexcept : computation{std::move(other)}, site_{other.site_} {}
+  ~compute_call() = default;
+
+  /// Whether a request to leave ends the wait before the computation has begun.
+  enum class unbegun : bool { begins, is_left };
+  [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch, unbegun what) noexcept;
+  void cancel_when_it_begins() noexcept { is_cancelled_ = true; }
+
+  /// On the calling thread's stack.
+  void run_here(compute_worker& on) noexcept;
+
+ private:
+  void run(compute_worker& on) noexcept final;
+  [[nodiscard]] virtual_thread* make_task() noexcept;
+  void run_as(virtual_thread& self) noexcept;
+  virtual void call() noexcept = 0;
+
   std::source_location site_;
-  outcome<returned> outcome_;
+  accounting waits_;                // the task's own
+  virtual_thread* task_ = nullptr;  // under lock_, from its beginning until it told the waiter
+  bool is_cancelled_ = false;       // under lock_
+  bool withdrawn_ = false;
   std::chrono::nanoseconds took_{};
 };
 
-/// compute(f): once begun it is neither cancelled nor timed out, since its callable uses the waiter's variables; it
-/// always begins.
 template <class F>
-class compute_operation final : public compute_call<F> {
+class compute_call_of : public compute_call {
+ public:
+  using returned = std::invoke_result_t<F&>;
+  compute_call_of(F f, std::source_location site) : compute_call{site}, function_{std::move(f)} {}
+  compute_call_of(compute_call_of&& other) noexcept
+      : compute_call{std::move(other)}, function_{std::move(other.function_)} {}
+
+ protected:
+  ~compute_call_of() = default;
+  returned take_outcome() { return outcome_.take(); }
+  returned take_in_place() {
+    run_here(compute_worker::here());
+    return take_outcome();
+  }
+
+ private:
+  void call() noexcept final {
+    outcome_.run([this]() -> returned { return call_apart(function_); });
+  }
+
+  F function_;
+  outcome<returned> outcome_;
+};
+
+/// compute(f): always begins, and goes on to its end.
+template <class F>
+class compute_operation final : public compute_call_of<F> {
  public:
   using value_type = std::invoke_result_t<F&>;
-  static constexpr bool runs_to_its_end = true;
-  using compute_call<F>::compute_call;
+  using compute_call_of<F>::compute_call_of;
+
+  void begin_cancelled() noexcept { this->cancel_when_it_begins(); }
+  [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch) noexcept {
+    return compute_call::request_cancel(node, epoch, compute_call::unbegun::begins);
+  }
 
   value_type take() { return this->take_outcome(); }
-  static value_type fail(errc) { std::terminate(); }  // never called: runs_to_its_end
-  value_type block(time_point) {
-    this->run_here();
-    return take();
-  }
+  static value_type fail(errc) { std::terminate(); }  // never called: it always begins
+  value_type block(time_point) { return this->take_in_place(); }
 };
 
 /// try_compute(f): can be left as long as it has not begun.
 template <class F>
-class try_compute_operation final : public compute_call<F> {
+class try_compute_operation final : public compute_call_of<F> {
  public:
   using value_type = result<std::invoke_result_t<F&>>;
-  using compute_call<F>::compute_call;
+  using compute_call_of<F>::compute_call_of;
 
-  [[nodiscard]] bool request_cancel(wait_node&, std::uint64_t epoch) noexcept {
-    auto how = this->leave(epoch);
-    withdrawn_ = how == computation::leaving::withdrawn;
-    return how != computation::leaving::under_way;
+  [[nodiscard]] bool arm(wait_node& node) noexcept { return this->enter(node, compute_pool::entry::in_turn_if_room); }
+  [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch) noexcept {
+    return compute_call::request_cancel(node, epoch, compute_call::unbegun::is_left);
   }
-  [[nodiscard]] bool interrupted() const noexcept { return withdrawn_; }
 
   value_type take() {
+    if (auto why = this->refused_with(); why != errc{}) return failure(why);
     if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
       this->take_outcome();
       return {};
@@ -95,46 +203,66 @@ class try_compute_operation final : public compute_call<F> {
   }
   static value_type fail(errc why) { return failure(why); }
   value_type block(time_point) {
-    this->run_here();
-    return take();
+    if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+      this->take_in_place();
+      return {};
+    } else {
+      return this->take_in_place();
+    }
   }
-
- private:
-  bool withdrawn_ = false;
 };
 
 }  // namespace detail
 
-/// compute(f) as an operation.
+/// compute(f) as an operation, for coroutines: `f` runs on a virtual thread of its own, a pooled stack.
 template <class F>
 [[nodiscard]] auto async_compute(F f, std::source_location site = std::source_location::current()) {
   return detail::compute_operation<F>{std::move(f), site};
 }
 
-/// Runs `f`, which is CPU-bound, on a compute carrier, and returns what it returns or throws what it throws. The
-/// caller parks, so that its seat serves others meanwhile: as many as there are may wait, each in its own frame, and
-/// that is the only queue. A plain OS thread, a compute carrier included, runs `f` in place. Waits inside `f` block the
-/// compute carrier. What the calls of one place cost, runtime::compute_sites() says.
-/// Parks. Cancel: runs to its end; see try_compute().
-/// Order: first come, first served, behind what was forked by computations that have begun.
+/// Runs `f`, which is CPU-bound, on a compute carrier, and returns what it returns or throws what it throws. The seat
+/// serves others meanwhile: as many callers as there are may wait for their turn, each in its own frame, and that is
+/// the only queue.
+///
+/// `f` is part of the calling task: it runs on the virtual thread's own stack, has its task_locals, its deadline, its
+/// accounting, and is cancelled with it. When `f` waits, for a socket, a lock, a sleep, another task, it parks like any
+/// other task, and its carrier goes on with other computations; woken, it goes on on a compute carrier before those
+/// that have not begun. Such waits fail when the caller is cancelled or its deadline passes; `f` itself goes on, and
+/// may ask cancelled(). compute() inside `f` runs in place. fork_join() and the algorithms park, and are begun first.
+///
+/// A plain OS thread, fork-join code on a compute carrier included, runs `f` in place. What the calls of one place
+/// cost, waits not included, runtime::compute_sites() says. Parks. Cancel: `f` begins and goes on to its end; see
+/// try_compute(). Order: first come, first served, behind what computations that have begun do and have forked.
 template <class F>
 std::invoke_result_t<F&> compute(F f, std::source_location site = std::source_location::current()) {
-  return await(async_compute(std::move(f), site));
+  using detail::compute_pool;
+  auto& self = detail::current_stack();
+  if (self.kind() != detail::task_kind::virtual_thread) return await(async_compute(std::move(f), site));
+  // It has a value: the turn comes.
+  auto& thread = static_cast<detail::virtual_thread&>(self);
+  if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+    static_cast<void>(detail::compute_on<compute_pool::entry::in_turn>(thread, f, site));
+  } else {
+    return *detail::compute_on<compute_pool::entry::in_turn>(thread, f, site);
+  }
 }
 
-/// try_compute(f) as an operation.
+/// try_compute(f) as an operation, for coroutines.
 template <class F>
 [[nodiscard]] auto async_try_compute(F f, std::source_location site = std::source_location::current()) {
   return detail::try_compute_operation<F>{std::move(f), site};
 }
 
-/// compute(f) for a caller that does not wait for its turn at any price: when it is cancelled or its deadline passes
-/// before `f` has begun, fails and `f` never runs. Once begun it runs to its end.
-/// Parks.
+/// compute(f) for a caller that does not wait for its turn at any price. When it is cancelled or its deadline passes
+/// before `f` has begun, fails and `f` never runs; with errc::overloaded, at once, when run_options::compute_queue
+/// others wait already. Once begun it runs to its end. Parks.
 template <class F>
 [[nodiscard]] result<std::invoke_result_t<F&>> try_compute(
     F f, std::source_location site = std::source_location::current()) {
-  return await(async_try_compute(std::move(f), site));
+  auto& self = detail::current_stack();
+  if (self.kind() != detail::task_kind::virtual_thread) return await(async_try_compute(std::move(f), site));
+  return detail::compute_on<detail::compute_pool::entry::in_turn_if_room>(static_cast<detail::virtual_thread&>(self), f,
+                                                                          site);
 }
 
 }  // namespace weft

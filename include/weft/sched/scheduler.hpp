@@ -39,7 +39,7 @@ enum class busy_bell : std::uint8_t { hibernation, deadlocks };
 
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
-  std::uint64_t resumed = 0;      ///< tasks resumed
+  std::uint64_t resumed = 0;      ///< tasks resumed, those that compute() has moved from the seats as well
   std::uint64_t stolen = 0;       ///< tasks taken from another seat's queue
   std::uint64_t idle_waits = 0;   ///< times a seat waited in its driver with nothing to run
   std::uint64_t handed_over = 0;  ///< times a seat was taken from a task that did not park
@@ -100,8 +100,17 @@ class scheduler {
   /// Lets the carriers finish what they run, and joins them. No task may be left. Not from a task.
   void stop() noexcept;
 
+  /// A task was resumed on no seat.
+  void count_resumed_elsewhere() noexcept {
+    // relaxed: a number
+    resumed_elsewhere_.fetch_add(1, std::memory_order_relaxed);
+  }
+
   /// Whether every seat waits with nothing to run. May be old at once.
   [[nodiscard]] bool all_seats_idle() const noexcept;
+
+  /// The same, and no work goes on outside that will wake a task. May be old at once.
+  [[nodiscard]] bool all_idle() const noexcept;
 
   /// Whether every seat waits with nothing to run, no timer is armed, and no work goes on outside that will wake a
   /// task. May be old at once.
@@ -132,7 +141,6 @@ class scheduler {
   void wake_one() noexcept;
   [[nodiscard]] std::size_t visible_work() const noexcept;
   void become_idle(seat& self) noexcept;
-  [[nodiscard]] bool all_idle() const noexcept;
   void advance_virtual_clock() noexcept;
 
   thread_owner threads_;
@@ -146,6 +154,7 @@ class scheduler {
   std::atomic<std::size_t> idle_count_{0};
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};
+  std::atomic<std::uint64_t> resumed_elsewhere_{0};
   std::atomic<std::size_t> pushing_arrivals_{0};  // how many are in push_arrival()
   std::atomic<bool> stopping_{false};
   std::array<std::atomic<base::bell*>, 2> busy_bells_{};  // indexed by busy_bell

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <weft/base/intrusive_list.hpp>
+#include <weft/sched/scheduler.hpp>
 #include <weft/task/compute_worker.hpp>
 
 namespace weft {
@@ -34,30 +35,54 @@ struct compute_statistics {
   std::size_t carriers = 0;           ///< OS threads started
   std::size_t asleep = 0;             ///< those of them that wait for something to do
   std::size_t queued = 0;             ///< computations that have not begun
+  std::size_t ready = 0;              ///< those that have waited for something, and could go on
+  std::size_t blocked = 0;            ///< carriers that wait for something in place, in fork-join code
   std::uint64_t begun = 0;            ///< computations begun
+  std::uint64_t went_on = 0;          ///< times that one went on after a wait
+  std::uint64_t refused = 0;          ///< try_compute() calls that found the queue full
   std::uint64_t stolen = 0;           ///< forks that another carrier went on with
   std::uint64_t exceptions_lost = 0;  ///< thrown by parts of a computation after another one had thrown
 };
 
+class runtime;
+
 namespace detail {
+
+class virtual_thread;
 
 /// A computation that waits for a carrier. Linked, not owned.
 class compute_job : public base::list_hook {
  protected:
   ~compute_job() = default;
 
- private:
-  friend class compute_pool;
+  /// How what was taken from the queue begins.
+  enum class beginning : std::uint8_t {
+    here,       ///< by run()
+    as_task,    ///< the carrier resumes a task
+    by_itself,  ///< a task that had not parked yet will move to a carrier
+    not_at_all  ///< it was left meanwhile
+  };
+  /// Under the pool's mutex, on a carrier. It may be gone on return, but `here`; `as_task` says which.
+  [[nodiscard]] virtual beginning begin(virtual_thread*&) noexcept { return beginning::here; }
   /// On a carrier. It may be gone on return.
   virtual void run(compute_worker& on) noexcept = 0;
 
+ private:
+  friend class compute_pool;
   std::chrono::steady_clock::time_point queued_at_{};
+  bool in_turn_ = true;
 };
 
 /// The compute carriers: OS threads below the seats in priority, started when there is something for one more to do,
 /// at most as many as was said. They run compute() calls and fork-join computations; what was started comes first: a
-/// carrier without work steals from the others before it takes from the queue, unless what is there waits for longer
-/// than `patience`. One that finds nothing looks for `awake`, then sleeps.
+/// carrier without work takes a task that has waited and can go on, or what such a task has begun, or steals from the
+/// others, before it takes from the queue, unless what is there waits for longer than `patience`. One that finds
+/// nothing looks for `awake`, then sleeps.
+///
+/// Carriers resume virtual threads as the scheduler's do, as guests of the scheduler without a seat: those in whose
+/// place compute() put them, from their turn until the end of the call. Such a task that waits leaves its carrier to
+/// others. Fork-join code runs on the carrier's own stack: where that waits, another carrier takes its place for as
+/// long, if there is work for one, and rests when the first is back.
 ///
 /// Sleep and wake: a worker that goes to sleep enters the list of sleepers, calls for each other's attention, executes
 /// a heavy fence, and looks once more. Whoever pushes a frame looks for such a call after the push: one of the two
@@ -67,13 +92,30 @@ class compute_job : public base::list_hook {
 /// Lifetime: every job has run before the destructor, which joins the threads, returns.
 class compute_pool {
  public:
-  explicit compute_pool(std::size_t most_carriers);
-  ~compute_pool();
+  /// `longest_queue`: see runtime_options::compute_queue.
+  compute_pool(runtime& home, std::size_t most_carriers, std::size_t longest_queue);
+  ~compute_pool() { stop(); }
   compute_pool(const compute_pool&) = delete;
   compute_pool& operator=(const compute_pool&) = delete;
 
-  /// Has `job` run by a carrier. When the system refuses the first thread, runs it here: nothing is lost.
-  void submit(compute_job& job) noexcept;
+  /// When a job is taken: after all that were queued before; the same, but only if the queue is not full; or before
+  /// all that have not begun, for what was begun by something that has.
+  enum class entry : std::uint8_t { in_turn, in_turn_if_room, first };
+  enum class submission : std::uint8_t { queued, full, no_thread };
+  /// Has `job` begun by a carrier, unless the queue is full, or the system refuses the very first thread.
+  [[nodiscard]] submission submit(compute_job& job, entry how) noexcept;
+  /// A task that carriers run can go on.
+  void go_on(virtual_thread& task) noexcept;
+  /// On a carrier: runs `task`, for which external_work_started() was called, until it waits, ends or leaves.
+  void run_task(compute_worker& self, virtual_thread& task) noexcept;
+
+  /// The calling carrier waits in place, or does so no more.
+  void carrier_blocks() noexcept;
+  void carrier_goes_on() noexcept;
+
+  /// Joins the carriers. No task is left. Again: nothing.
+  void stop() noexcept;
+
   /// Takes back what has not begun. False: it has, or has ended.
   [[nodiscard]] bool withdraw(compute_job& job) noexcept;
 
@@ -88,7 +130,7 @@ class compute_pool {
   /// A worker has pushed a frame, and somebody wanted to know.
   void wake_for_frames() noexcept {
     // seq_cst: after the worker has let itself be called anew; pairs with fall_asleep()
-    if (asleep_.load(std::memory_order_seq_cst) != 0) wake_one();
+    if (asleep_.load(std::memory_order_seq_cst) != 0) wake_one(takes_jobs::no);
   }
 
   void note(const std::source_location& called_at, std::chrono::nanoseconds took) noexcept;
@@ -102,6 +144,13 @@ class compute_pool {
 
  private:
   enum class takes_jobs : bool { no, yes };
+  /// Something from the queues: a job that is run here, or a task.
+  struct taken {
+    compute_job* job = nullptr;
+    virtual_thread* task = nullptr;
+    [[nodiscard]] explicit operator bool() const noexcept { return job || task; }
+  };
+  static constexpr std::size_t most_spares = 64;
   static constexpr std::chrono::microseconds awake{50};
   static constexpr std::chrono::milliseconds patience{10};
 
@@ -109,25 +158,42 @@ class compute_pool {
   [[nodiscard]] bool search(compute_worker& self, takes_jobs also, const std::atomic<bool>* ended) noexcept;
   [[nodiscard]] bool run_one(compute_worker& self, takes_jobs also) noexcept;
   [[nodiscard]] fork_frame* steal(compute_worker& self) noexcept;
-  [[nodiscard]] compute_job* take_job(std::chrono::steady_clock::duration queued_for) noexcept;
+  [[nodiscard]] taken take() noexcept;
+  [[nodiscard]] taken take_oldest(base::intrusive_list<compute_job>& from) noexcept;
+  [[nodiscard]] bool call_carrier(std::unique_lock<std::mutex>& lock, std::size_t before) noexcept;
   [[nodiscard]] bool fall_asleep(compute_worker& self, const std::atomic<bool>* ended) noexcept;
   void get_up(compute_worker& self) noexcept;
-  void wake_one() noexcept;
+  void wake_one(takes_jobs who) noexcept;
+  [[nodiscard]] compute_worker* sleeper(takes_jobs who) const noexcept;
   [[nodiscard]] bool start_worker() noexcept;
+  void rest(compute_worker& self) noexcept;
+  void recount() noexcept;
+  [[nodiscard]] std::size_t allowed() const noexcept;
+  [[nodiscard]] std::size_t present() const noexcept;
+  void call_for_attention() noexcept;
   [[nodiscard]] bool anything_to_steal() const noexcept;
 
-  const std::size_t most_;
+  runtime& home_;
+  const std::size_t most_, longest_queue_;
   // Made before they are counted, and never taken out: whoever has read the count may look at as many.
   std::unique_ptr<std::unique_ptr<compute_worker>[]> workers_;
   std::atomic<std::size_t> started_{0};
   std::atomic<std::size_t> asleep_;  // sleepers, and workers not started yet
   std::atomic<std::size_t> searching_{0};
-  std::atomic<std::size_t> queued_{0};  // the queue's length, for those without the mutex
-  std::atomic<std::uint64_t> begun_{0}, stolen_{0}, exceptions_lost_{0};
+  std::atomic<std::size_t> queued_{0};    // jobs and tasks in the queues, for those without the mutex
+  std::atomic<bool> surplus_{false};      // more carriers are up than may be
+  std::atomic<std::size_t> going_on_{0};  // how many are in go_on()
+  std::atomic<std::uint64_t> stolen_{0}, exceptions_lost_{0};
 
-  mutable std::mutex mutex_;  // guards all below, and the changes of asleep_ and queued_
+  mutable std::mutex mutex_;  // guards all below, and the changes of asleep_, queued_, surplus_
   base::intrusive_list<compute_job> queue_;
+  base::intrusive_list<compute_job> first_;  // begun by what has begun
+  sched::global_queue ready_;                // tasks that can go on
+  std::size_t in_turn_ = 0;                  // in queue_
+  std::size_t blocked_ = 0;
+  std::uint64_t begun_ = 0, went_on_ = 0, refused_ = 0;
   std::vector<compute_worker*> sleepers_;
+  std::vector<compute_worker*> resting_;
   bool stopping_ = false;
 
   mutable std::mutex sites_mutex_;  // guards sites_

@@ -12,13 +12,17 @@
 #include <weft/task/frame_stack.hpp>
 #include <weft/task/work_deque.hpp>
 
+namespace weft::sched {
+class carrier;
+}
+
 namespace weft::detail {
 
 class compute_pool;
 class compute_worker;
 
-/// The worker that the calling OS thread is at present, or null. Coroutines read it anew after each suspension; a
-/// virtual thread never is one.
+/// The worker that the calling OS thread is at present, or null, as it is while that runs a virtual thread. Coroutines
+/// read it anew after each suspension.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local compute_worker* this_compute_worker;
 
 /// What an OS thread has that runs fork-join coroutines.
@@ -146,7 +150,9 @@ class compute_worker {
   base::random random_;
   compute_pool* const pool_;
   frame_stack* unused_ = nullptr;
-  bool asleep_ = false;  // under the pool's mutex
+  sched::carrier* guest_ = nullptr;  // as whom it resumes tasks
+  bool asleep_ = false;              // under the pool's mutex, as the next
+  bool helps_ = false;               // asleep, it waits for frames only
   std::thread thread_;
 };
 

@@ -71,6 +71,11 @@ concept blocks_in_place = requires(Op& op, time_point deadline) {
 template <class Op>
 concept uninterruptible = requires { requires Op::runs_to_its_end; };
 
+/// One that begins even in a task that was cancelled before: begin_cancelled() tells it so instead. For those that are
+/// left by a request.
+template <class Op>
+concept always_begins = requires(Op& op) { op.begin_cancelled(); };
+
 /// An operation during which others hand pieces of the waiter's stack to the kernel: files and calls that block are
 /// given its buffers, and children that are joined use its variables.
 template <class Op>
@@ -162,7 +167,12 @@ class waiting {
                : task.shields == 0 ? sched::cancellable::yes
                                    : sched::cancellable::no;
     for (;;) {
-      if (!task.begin_wait(how)) return fail(errc::cancelled);
+      if (!task.begin_wait(how)) {
+        if constexpr (!always_begins<Op>) return fail(errc::cancelled);
+        if constexpr (always_begins<Op>) op.begin_cancelled();
+        how = sched::cancellable::no;
+        static_cast<void>(task.begin_wait(how));
+      }
       node_.epoch = task.epoch();
       node_.claimed = false;
       if (!op.arm(node_)) break;
@@ -255,19 +265,23 @@ template <class Op>
   // Before anything else: a cancelled task whose operations all fail at once has to let others run as well.
   if (self.must_give_way()) [[unlikely]]
     self.give_way();
-  if (may_be_left && self.must_stop()) return op.fail(errc::cancelled);
+  if (may_be_left && !always_begins<Op> && self.must_stop()) return op.fail(errc::cancelled);
   if (op.try_complete()) return op.take();
   if constexpr (blocks_in_place<Op>) {
     if (self.kind() == task_kind::os_thread) {
-      about_to_block(Op::kind);
-      // Computing in place is no wait.
-      if (!self.account || Op::kind == wait_kind::compute) return op.block(deadline_of(op, self));
-      struct charge {
-        accounting& account;
-        time_point since = now();
-        ~charge() { account.add(Op::kind, now() - since); }
-      } at_end{*self.account};
-      return op.block(deadline_of(op, self));
+      if constexpr (Op::kind == wait_kind::compute) {  // in place that is no wait
+        about_to_block(Op::kind);
+        return op.block(deadline_of(op, self));
+      } else {
+        blocked_in_place blocked{Op::kind};
+        if (!self.account) return op.block(deadline_of(op, self));
+        struct charge {
+          accounting& account;
+          time_point since = now();
+          ~charge() { account.add(Op::kind, now() - since); }
+        } at_end{*self.account};
+        return op.block(deadline_of(op, self));
+      }
     }
   }
   waiting<Op> wait{self};

@@ -33,6 +33,10 @@ struct runtime_options {
   std::size_t seats = 0;
   /// How many carriers compute, `most_threads` at the most; 0: available_parallelism().
   std::size_t compute_carriers = 0;
+  /// How many computations may wait for a compute carrier before try_compute() fails with errc::overloaded. compute()
+  /// waits all the same, in its caller's frame, behind those that were there before: whoever would rather answer "busy"
+  /// than wait asks try_compute(). 0: none may wait, so that try_compute() always fails.
+  std::size_t compute_queue = 4096;
   /// The most OS threads that blocking() starts, `most_threads` at the most; further calls queue. 0: 256.
   std::size_t blocking_threads = 0;
   /// What each virtual thread's stack may grow to, unless its spawn says otherwise. Address space, not memory.

@@ -124,6 +124,8 @@ void note_wait_over(task_state& self) noexcept;
 
 /// Gives a task that was just made what it inherits from the calling one, and tracks it if its runtime does.
 void inherit_extras(task_state& made);
+/// The same from `parent`, which waits meanwhile.
+void inherit_extras(task_state& made, const task_state& parent);
 inline void inherit(task_state& made) {
   // relaxed: whoever has something to pass on has set it
   if (extras_in_use.load(std::memory_order_relaxed)) [[unlikely]]

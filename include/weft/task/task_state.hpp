@@ -211,6 +211,21 @@ void count_spawn() noexcept;
 /// runtime::blocking_waits_in_coroutines().
 void about_to_block(wait_kind kind) noexcept;
 
+class compute_worker;
+
+/// While it lives, an OS thread waits in place. Where that is a compute carrier, on whose own stack fork-join code
+/// runs, another one computes meanwhile.
+class blocked_in_place {
+ public:
+  explicit blocked_in_place(wait_kind kind) noexcept;
+  ~blocked_in_place();
+  blocked_in_place(const blocked_in_place&) = delete;
+  blocked_in_place& operator=(const blocked_in_place&) = delete;
+
+ private:
+  compute_worker* worker_;
+};
+
 /// The task that runs on the calling OS thread, of either kind, or else the OS thread itself.
 [[nodiscard]] task_state& current_task() noexcept;
 

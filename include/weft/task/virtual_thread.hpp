@@ -17,6 +17,7 @@
 namespace weft::detail {
 
 struct carrier_flow;
+class compute_stay;
 
 /// A task with a stack of its own. Its control block lies at the top of that stack, so that a fresh one touches one
 /// page; the stack goes back to its pool when the last reference is gone.
@@ -25,6 +26,17 @@ class virtual_thread : public task_state {
   void resume(sched::carrier& by) noexcept final;
   void park(time_point deadline) noexcept final;
   void yield() noexcept final;
+  /// By default to a seat; while it computes, to the compute carriers.
+  void make_ready() noexcept final;
+
+  /// While it computes, what says so; else null. The task itself, and whoever resumes it.
+  [[nodiscard]] compute_stay* stay() const noexcept { return stay_; }
+  /// From now on, or no more, it belongs on compute carriers; what runs it at present stays until it leaves.
+  void set_stay(compute_stay* stay) noexcept { stay_ = stay; }
+  /// Goes on on a compute carrier, or on a seat, wherever it belongs now.
+  void move() noexcept { yield(); }
+  /// Whether a compute carrier runs it.
+  [[nodiscard]] bool is_on_compute_carrier() const noexcept;
 
   /// See context::lowest_live().
   [[nodiscard]] const std::byte* lowest_live() const noexcept { return context_.lowest_live(); }
@@ -49,7 +61,7 @@ class virtual_thread : public task_state {
   void note_stack_use() noexcept;
 
  private:
-  enum class leaving : std::uint8_t { parking, yielding, ending };
+  enum class leaving : std::uint8_t { parking, yielding, computing, ending };
 
   virtual void body() noexcept = 0;
   /// Ends the life of what the function returned, when nobody can ask for it.
@@ -66,6 +78,7 @@ class virtual_thread : public task_state {
   stack::context context_;
   carrier_flow* flow_ = nullptr;      // set by who switches to it, valid until it leaves
   virtual_thread* before_ = nullptr;  // who left in favour of this one, and is to be settled
+  compute_stay* stay_ = nullptr;      // published by what makes the task ready
   stack::slot& slot_;
   leaving why_ = leaving::parking;
 };

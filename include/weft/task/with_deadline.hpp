@@ -63,6 +63,8 @@ class with_deadline_operation : public detail::wrapped<Op> {
 template <operation Op>
   requires detail::left_by_request<Op>
 class with_deadline_operation<Op> : public detail::wrapped<Op> {
+  static_assert(!detail::always_begins<Op>, "an operation that runs to its end cannot time out");
+
  public:
   with_deadline_operation(Op&& op, time_point until) : detail::wrapped<Op>{std::move(op)}, until_{until} {}
   with_deadline_operation(with_deadline_operation&& other) = default;
