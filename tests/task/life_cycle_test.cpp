@@ -152,7 +152,7 @@ TEST_P(life_cycle, a_runtime_ends_while_tasks_compute_and_block_elsewhere) {
   channel<int> never{0};
   std::atomic<bool> enough{false};
   run([&] {
-    tasks.park_in([&] {
+    tasks.start([&] {
       compute([&] {
         computing.release();
         while (!enough) {}
