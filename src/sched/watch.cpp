@@ -169,7 +169,12 @@ void watch::look_at_cores(clock::time_point present) {
   auto used = std::clock();
   std::chrono::duration<double> spent{static_cast<double>(used - used_of_cores_) / CLOCKS_PER_SEC};
   auto passed = present - looked_at_cores_;
-  bool taken = carriers_.running_beside() >= cores_ && spent >= passed * cores_ * 0.75;
+  // relaxed: numbers
+  auto runs = owner_.guest_runs_.load(std::memory_order_relaxed);
+  auto busy = carriers_.running_beside();
+  // Where guests compute shortly, those that wait for them are better served at once.
+  if (runs - std::exchange(guest_runs_, runs) <= cores_) busy += owner_.guests_busy_.load(std::memory_order_relaxed);
+  bool taken = busy >= cores_ && spent >= passed * cores_ * 0.75;
   // relaxed: a heuristic
   cores_are_taken_.store(taken, std::memory_order_relaxed);
   used_of_cores_ = used;

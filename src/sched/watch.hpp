@@ -42,14 +42,14 @@ class watch {
   /// Joins the thread. No seat changes hands from here on.
   void stop() noexcept;
 
-  /// Tasks that compute beside the seats have all cores busy. A seat with nothing to do then rests a little before it
-  /// waits for its driver: what comes in meanwhile is served at once, for half the switches between OS threads, which
-  /// would be taken from those that compute. Thread: any.
+  /// Tasks that compute beside the seats, or guests that do so for long at a time, have all cores busy. A seat with
+  /// nothing to do then rests a little before it waits for its driver: what comes in meanwhile is served at once, for
+  /// half the switches between OS threads, which would be taken from those that compute. Thread: any.
   [[nodiscard]] bool cores_are_taken() const noexcept {
     // relaxed: a heuristic
     return cores_are_taken_.load(std::memory_order_relaxed);
   }
-  static constexpr std::chrono::microseconds rest_when_cores_are_taken{750};
+  static constexpr std::chrono::microseconds rest_when_cores_are_taken{1500};
 
   /// What was counted so far, a site each. Thread: any.
   [[nodiscard]] std::vector<stall_site> sites() const;
@@ -97,6 +97,7 @@ class watch {
   std::uint64_t begun_beside_ = 0;
   const std::size_t cores_;
   std::clock_t used_of_cores_ = 0;
+  std::uint64_t guest_runs_ = 0;
   clock::time_point looked_at_cores_{};
   std::atomic<bool> cores_are_taken_{false};
   std::vector<untold> untold_;  // told once every seat was looked at

@@ -139,7 +139,6 @@ void compute_pool::run_task(compute_worker& self, virtual_thread& task) noexcept
   this_compute_worker = nullptr;
   sched::resume_on_guest(*self.guest_, task);
   this_compute_worker = &self;
-  home_.count_resumed_elsewhere();
   home_.external_work_ended();
 }
 
@@ -174,6 +173,7 @@ bool compute_pool::run_one(compute_worker& self, takes_jobs also) noexcept {
   if (!found && !frame) return false;
   // seq_cst: before the look at the queue; pairs with submit()
   if (also == takes_jobs::yes) searching_.fetch_sub(1, std::memory_order_seq_cst);
+  home_.guest_begins();
   if (frame) {
     // seq_cst: as above
     if (also == takes_jobs::yes && queued_.load(std::memory_order_seq_cst) != 0) wake_one(takes_jobs::yes);
@@ -183,6 +183,7 @@ bool compute_pool::run_one(compute_worker& self, takes_jobs also) noexcept {
   } else {
     found.job->run(self);
   }
+  home_.guest_is_done();
   if (also == takes_jobs::yes)
     searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
   return true;

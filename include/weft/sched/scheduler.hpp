@@ -100,10 +100,15 @@ class scheduler {
   /// Lets the carriers finish what they run, and joins them. No task may be left. Not from a task.
   void stop() noexcept;
 
-  /// A task was resumed on no seat.
-  void count_resumed_elsewhere() noexcept {
+  /// An OS thread that belongs to nobody's seat, but computes for the tasks of this scheduler, has something to run.
+  void guest_begins() noexcept {
+    // relaxed: numbers
+    guest_runs_.fetch_add(1, std::memory_order_relaxed);
+    guests_busy_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void guest_is_done() noexcept {
     // relaxed: a number
-    resumed_elsewhere_.fetch_add(1, std::memory_order_relaxed);
+    guests_busy_.fetch_sub(1, std::memory_order_relaxed);
   }
 
   /// Whether every seat waits with nothing to run. May be old at once.
@@ -154,7 +159,8 @@ class scheduler {
   std::atomic<std::size_t> idle_count_{0};
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};
-  std::atomic<std::uint64_t> resumed_elsewhere_{0};
+  std::atomic<std::uint64_t> guest_runs_{0};
+  std::atomic<std::size_t> guests_busy_{0};
   std::atomic<std::size_t> pushing_arrivals_{0};  // how many are in push_arrival()
   std::atomic<bool> stopping_{false};
   std::array<std::atomic<base::bell*>, 2> busy_bells_{};  // indexed by busy_bell
