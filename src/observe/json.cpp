@@ -6,6 +6,8 @@
 
 #include <weft/observe/format.hpp>
 
+#include "observe/place.hpp"
+
 namespace weft::observe {
 namespace {
 
@@ -76,6 +78,20 @@ ordered_json process_of(const figures& all) {
   return made;
 }
 
+ordered_json computing_of(const computing_figures& computing) {
+  auto sites = ordered_json::array();
+  for (const auto& site : computing.sites) {
+    sites.push_back({{"called_at", place_of(site)},
+                     {"calls", site.calls},
+                     {"total_seconds", seconds(site.total)},
+                     {"longest_seconds", seconds(site.longest)}});
+  }
+  const auto& carriers = computing.carriers;
+  return {{"carriers", carriers.carriers}, {"asleep", carriers.asleep},   {"blocked", carriers.blocked},
+          {"queued", carriers.queued},     {"ready", carriers.ready},     {"begun", carriers.begun},
+          {"went_on", carriers.went_on},   {"refused", carriers.refused}, {"sites", std::move(sites)}};
+}
+
 }  // namespace
 
 std::string to_json(const figures& all) {
@@ -85,10 +101,11 @@ std::string to_json(const figures& all) {
                     {"model", all.model},
                     {"started_at", timestamp(all.started_at)},
                     {"uptime_seconds", seconds(all.uptime)},
-                    {"process", process_of(all)},
-                    {"in_flight", all.in_flight},
-                    {"abandoned", all.abandoned},
-                    {"routes", std::move(routes)}};
+                    {"process", process_of(all)}};
+  if (all.computing) made["computing"] = computing_of(*all.computing);
+  made["in_flight"] = all.in_flight;
+  made["abandoned"] = all.abandoned;
+  made["routes"] = std::move(routes);
   // A name that is not UTF-8 must not make the figures unreadable.
   return made.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }

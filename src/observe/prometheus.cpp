@@ -5,6 +5,8 @@
 
 #include <weft/observe/format.hpp>
 
+#include "observe/place.hpp"
+
 namespace weft::observe {
 namespace {
 
@@ -127,6 +129,21 @@ void write_times(writer& out, const figures& all) {
   }
 }
 
+void write_computing(writer& out, const computing_figures& computing) {
+  out.family("weft_compute_calls_total", "counter", "Calls of compute() that have ended, by the place that calls.");
+  for (const auto& site : computing.sites) {
+    out.sample("weft_compute_calls_total", {{"site", place_of(site)}}, site.calls);
+  }
+  out.family("weft_compute_seconds_total", "counter", "What they have computed, waits not included.");
+  for (const auto& site : computing.sites) {
+    out.sample("weft_compute_seconds_total", {{"site", place_of(site)}}, site.total);
+  }
+  out.family("weft_compute_queued", "gauge", "Computations that wait for their turn on a core.");
+  out.sample("weft_compute_queued", {}, computing.carriers.queued);
+  out.family("weft_compute_refused_total", "counter", "try_compute() calls that found the queue full.");
+  out.sample("weft_compute_refused_total", {}, computing.carriers.refused);
+}
+
 /// Under the names that Prometheus' own client libraries use.
 void write_process(writer& out, const figures& all) {
   out.family("weft_info", "gauge", "Always 1; its labels say what is running and how.");
@@ -155,6 +172,7 @@ std::string to_prometheus(const figures& all) {
   write_requests(out, all);
   write_durations(out, all);
   write_times(out, all);
+  if (all.computing) write_computing(out, *all.computing);
   return out.take();
 }
 

@@ -1,9 +1,11 @@
 #include <weft/observe/recorder.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
 #include <weft/base/check.hpp>
+#include <weft/task/runtime.hpp>
 
 #include "observe/process.hpp"
 #include "observe/shards.hpp"
@@ -19,6 +21,14 @@ struct alignas(cache_line_bytes) request_counters {
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::uint64_t> abandoned{0};
 };
+
+[[nodiscard]] std::optional<computing_figures> read_computing_figures() {
+  const auto* home = runtime::current();
+  if (!home || home->computing().carriers == 0) return std::nullopt;
+  computing_figures made{.carriers = home->computing(), .sites = home->compute_sites()};
+  std::ranges::sort(made.sites, std::ranges::greater{}, &compute_site::total);
+  return made;
+}
 
 }  // namespace
 
@@ -74,6 +84,7 @@ figures recorder::snapshot() const {
   all.started_at = state_->started_at;
   all.uptime = now() - state_->started;
   all.process = read_process_figures();
+  all.computing = read_computing_figures();
   for (std::size_t i = 0; i < shard_count(); ++i) {
     all.in_flight += state_->counters[i].in_flight.load(std::memory_order_relaxed);  // relaxed: as said above
     all.abandoned += state_->counters[i].abandoned.load(std::memory_order_relaxed);

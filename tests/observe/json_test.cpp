@@ -23,6 +23,18 @@ TEST(to_json, says_what_runs_how_and_since_when) {
             (json{{"cpu_seconds", 1.5}, {"cores", 2}, {"threads", 5}, {"resident_bytes", 9'000'000}}));
 }
 
+TEST(to_json, says_what_compute_costs_by_call_site) {
+  auto computing = json::parse(to_json(sample_figures()))["computing"];
+  EXPECT_EQ(computing["carriers"], 2);
+  EXPECT_EQ(computing["queued"], 4);
+  EXPECT_EQ(computing["refused"], 5);
+  EXPECT_EQ(computing["sites"],
+            (json{{{"called_at", computing_place}, {"calls", 8}, {"total_seconds", 1.25}, {"longest_seconds", 0.5}}}));
+  auto idle = sample_figures();
+  idle.computing.reset();
+  EXPECT_FALSE(json::parse(to_json(idle)).contains("computing"));
+}
+
 TEST(to_json, gives_every_figure_of_a_route_in_seconds) {
   auto stats = json::parse(to_json(sample_figures()));
   const auto& upload = stats["routes"][0];

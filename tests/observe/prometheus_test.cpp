@@ -151,6 +151,14 @@ TEST(to_prometheus, says_what_the_process_uses_under_the_customary_names) {
   EXPECT_EQ(read.at("process_threads", {}), 5);
 }
 
+TEST(to_prometheus, says_what_compute_costs_by_call_site) {
+  exposition read{to_prometheus(sample_figures())};
+  EXPECT_EQ(read.at("weft_compute_calls_total", {{"site", computing_place}}), 8);
+  EXPECT_EQ(read.at("weft_compute_seconds_total", {{"site", computing_place}}), 1.25);
+  EXPECT_EQ(read.at("weft_compute_queued", {}), 4);
+  EXPECT_EQ(read.at("weft_compute_refused_total", {}), 5);
+}
+
 TEST(to_prometheus, leaves_out_what_the_operating_system_does_not_say) {
   auto all = sample_figures();
   all.process.threads.reset();

@@ -7,6 +7,7 @@
 
 #include <weft/base/clock.hpp>
 #include <weft/observe/recorder.hpp>
+#include <weft/parallel/compute.hpp>
 
 #include "task/task_fixture.hpp"
 
@@ -270,6 +271,28 @@ TEST(recorder, takes_requests_from_a_server_that_measures_them_itself) {
   EXPECT_EQ(figures.abandoned, 1u);
   EXPECT_EQ(figures.routes[0].requests(), 1u);
   EXPECT_EQ(figures.routes[0].time.running, 1ms);
+}
+
+TEST(recorder, knows_what_the_runtime_computes_once_it_does) {
+  recorder recorder;
+  EXPECT_FALSE(recorder.snapshot().computing.has_value());
+  testing::run_on_virtual_clock(1, [&] {
+    EXPECT_FALSE(recorder.snapshot().computing.has_value());
+    std::uint_least32_t line = 0;
+    for (int i = 0; i < 3; ++i) {
+      compute([&] { line = std::source_location::current().line(); });
+      EXPECT_TRUE(compute([] { return sleep(1h); }));
+    }
+    auto computing = recorder.snapshot().computing.value();
+    ASSERT_EQ(computing.sites.size(), 2u);
+    for (const auto& site : computing.sites) {
+      EXPECT_EQ(site.calls, 3u);
+      EXPECT_LT(site.total, 1h) << "waits are not computing";
+      EXPECT_TRUE(site.called_at.line() == line || site.called_at.line() == line + 1);
+    }
+    EXPECT_GE(computing.sites[0].total, computing.sites[1].total);
+    EXPECT_EQ(computing.carriers.begun, 6u);
+  });
 }
 
 TEST(span, refuses_to_be_closed_twice) {

@@ -10,6 +10,7 @@
 
 #include <weft/base/accounting.hpp>
 #include <weft/observe/latency_histogram.hpp>
+#include <weft/task/compute_pool.hpp>
 
 namespace weft::observe {
 
@@ -67,6 +68,12 @@ struct process_figures {
   std::optional<std::uint64_t> resident_bytes;
 };
 
+/// What compute() has done, and for which places in the program.
+struct computing_figures {
+  compute_statistics carriers;
+  std::vector<compute_site> sites;  ///< the most expensive first
+};
+
 /// Everything that a recorder knows at one moment.
 struct figures {
   std::string service;
@@ -74,6 +81,8 @@ struct figures {
   std::chrono::system_clock::time_point started_at;
   std::chrono::nanoseconds uptime{};
   process_figures process;
+  /// Absent outside of weft::run(), and until something was computed there.
+  std::optional<computing_figures> computing;
   std::int64_t in_flight = 0;   ///< requests begun and not yet answered
   std::uint64_t abandoned = 0;  ///< requests that ended without an answer: the client hung up
   std::vector<route_figures> routes;
