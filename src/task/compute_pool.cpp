@@ -309,9 +309,9 @@ bool compute_pool::fall_asleep(compute_worker& self, const std::atomic<bool>* en
   {
     std::lock_guard guard{mutex_};
     // relaxed, both: under the mutex
-    bool is_wanted = queued_.load(std::memory_order_relaxed) != 0 || surplus_.load(std::memory_order_relaxed);
+    if (!ended && queued_.load(std::memory_order_relaxed) != 0) return true;
     if (!ended && stopping_) return false;
-    if (!ended && is_wanted) return true;
+    if (!ended && surplus_.load(std::memory_order_relaxed)) return true;
     self.bell_.prepare();
     self.asleep_ = true;
     self.helps_ = ended != nullptr;
