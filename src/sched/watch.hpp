@@ -49,7 +49,7 @@ class watch {
     // relaxed: a heuristic
     return cores_are_taken_.load(std::memory_order_relaxed);
   }
-  static constexpr std::chrono::microseconds rest_when_cores_are_taken{1500};
+  static constexpr std::chrono::microseconds rest_when_cores_are_taken{1000};
 
   /// What was counted so far, a site each. Thread: any.
   [[nodiscard]] std::vector<stall_site> sites() const;
