@@ -20,8 +20,7 @@
 namespace weft::sched {
 namespace {
 
-/// Enough that a seat with something to do runs at once, and that computing still gets its share when seats are busy:
-/// the same as compute()'s threads have.
+/// Enough that computing still gets its share when seats are busy. Measured with others in docs/architecture.md.
 constexpr int nice_below_seats = 10;  // more than what the process has
 
 /// struct sched_attr of the kernel, which Debian 12's C library does not declare.
@@ -150,8 +149,10 @@ void become_watch() noexcept {
 
 void run_after_seats(int thread_id) noexcept {
   errno = 0;
-  int own = getpriority(PRIO_PROCESS, 0);
+  // The main thread's: the one that calls, and the one that is meant, may have been started by one that was lowered.
+  int own = getpriority(PRIO_PROCESS, static_cast<id_t>(getpid()));
   if (errno != 0) return;
+  // A failure leaves the thread as urgent as any: slower for the seats, not wrong.
   static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(thread_id), std::min(own + nice_below_seats, 19)));
 }
 

@@ -1,7 +1,6 @@
 #include "task/compute_thread.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -9,11 +8,11 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/compute_pool.hpp>
 
+#include "sched/thread_state.hpp"
 #include "task/cpu_quota.hpp"
 
 #if defined(__linux__)
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -21,10 +20,6 @@
 namespace weft {
 namespace detail {
 namespace {
-
-/// A nice value for threads that compute: enough that a seat with something to do runs at once, and that computing
-/// still gets its share when the seats are busy.
-[[maybe_unused]] constexpr int nice_below_seats = 10;  // more than what the process has
 
 [[nodiscard]] std::string first_line(const std::string& path) {
   std::ifstream file{path};
@@ -38,12 +33,7 @@ namespace {
 void become_compute_thread() noexcept {
 #if defined(__linux__)
   pthread_setname_np(pthread_self(), "weft-compute");
-  auto self = static_cast<id_t>(syscall(SYS_gettid));
-  errno = 0;
-  int own = getpriority(PRIO_PROCESS, self);
-  if (errno != 0) return;
-  // A failure leaves the thread as urgent as any: slower for the seats, not wrong.
-  static_cast<void>(setpriority(PRIO_PROCESS, self, own + nice_below_seats));
+  sched::run_after_seats(static_cast<int>(::syscall(SYS_gettid)));
 #endif
 }
 
