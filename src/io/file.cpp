@@ -148,6 +148,11 @@ result<std::size_t> file_operation::count() const {
   return static_cast<std::size_t>(result_);
 }
 
+std::optional<std::size_t> file_operation::moved_all_the_same() const noexcept {
+  if (!completed_ || result_ < 0) return std::nullopt;
+  return static_cast<std::size_t>(result_);
+}
+
 result<owned_descriptor> file_operation::opened() {
   auto number = count();
   if (!number) return std::unexpected{number.error()};

@@ -1,4 +1,5 @@
 #include <weft/parallel/computation.hpp>
+#include <weft/task/kept_operation.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 namespace weft::detail {
@@ -25,7 +26,7 @@ bool computation::enter(wait_node& node, compute_pool::entry how) noexcept {
   account_ = task.account;
   home_ = task.home_runtime();
   home_->external_work_started();
-  switch (home_->compute_pool().submit(*this, computes(task) ? compute_pool::entry::first : how)) {
+  switch (home_->compute_pool().submit(*this, computes(principal_of(task)) ? compute_pool::entry::first : how)) {
     case compute_pool::submission::queued: break;  // may be over already: the node says so
     case compute_pool::submission::no_thread: run(compute_worker::here()); break;
     case compute_pool::submission::full:

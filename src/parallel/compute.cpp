@@ -4,6 +4,7 @@
 
 #include <weft/base/spin_lock.hpp>
 
+#include <weft/task/kept_operation.hpp>
 #include <weft/task/spawn.hpp>
 
 namespace weft::detail {
@@ -89,7 +90,7 @@ virtual_thread* compute_call::make_task() noexcept try {
   made.deadline = waiter().deadline;
   if (account()) made.account = &waits_;
   try {
-    inherit_extras(made, waiter());
+    inherit_extras(made, principal_of(waiter()));
   } catch (const std::bad_alloc&) {
     // Without what it would have inherited it would not do the same: it is not begun.
     made.release();

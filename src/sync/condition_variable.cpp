@@ -47,6 +47,8 @@ condition_wait::value_type condition_wait::fail(errc condition) const noexcept {
   return failure(condition);
 }
 
+void condition_wait::lost() const noexcept { mutex_->adopt(); }
+
 bool condition_wait::arm(wait_node& node) noexcept {
   node_ = &node;
   {

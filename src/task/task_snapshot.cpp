@@ -19,6 +19,7 @@ namespace {
     case task_kind::virtual_thread: return "virtual thread";
     case task_kind::coroutine: return "coroutine";
     case task_kind::os_thread: return "OS thread";
+    case task_kind::stand_in: break;  // never tracked
   }
   return "";
 }

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include <weft/parallel/compute.hpp>
+#include <weft/task/race.hpp>
+#include <weft/task/when_all.hpp>
+#include <weft/task/with_deadline.hpp>
 
 namespace weft {
 namespace {
@@ -187,6 +190,35 @@ TEST(parallel_at_shutdown, detached_tasks_that_compute_end_first) {
 TEST(parallel_on_os_threads, without_a_runtime_compute_runs_in_place) {
   EXPECT_EQ(compute([] { return 5; }), 5);
   EXPECT_EQ(try_compute([] { return 5; }).value(), 5);
+}
+
+TEST(computations, are_waited_for_together_and_race_while_they_wait_for_their_turn) {
+  runtime home{{.seats = 1, .compute_carriers = 1}};
+  run_in(home, {}, [] {
+    auto [one, two, three] =
+        await(when_all(async_compute([] { return 1; }), async_try_compute([] { return 2; }), async_compute([] {})));
+    EXPECT_EQ(one, 1);
+    EXPECT_EQ(two, 2);
+    EXPECT_TRUE(three);
+    // The only carrier is taken: who waits for its turn loses, and never begins.
+    std::atomic<bool> go{false}, busy{false}, begun{false};
+    auto taker = spawn([&] {
+      compute([&] {
+        busy = true;
+        while (!go) std::this_thread::yield();
+      });
+    });
+    while (!busy) yield();
+    auto outcome =
+        await(race(async_try_compute([&] { return begun = true; }), async_sleep(std::chrono::milliseconds{1})));
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->index(), 1u);
+    auto late = await(with_timeout(async_try_compute([&] { return begun = true; }), std::chrono::milliseconds{1}));
+    EXPECT_EQ(late.error(), errc::timed_out);
+    go = true;
+    taker.join();
+    EXPECT_FALSE(begun);
+  });
 }
 
 }  // namespace

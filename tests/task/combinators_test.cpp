@@ -1,10 +1,17 @@
 #include "sync/sync_fixture.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <mutex>
+#include <semaphore>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include <weft/sync/channel.hpp>
+#include <weft/sync/condition_variable.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
@@ -296,6 +303,128 @@ TEST_P(combinators, with_a_mutex_that_lose_leave_it_free) {
     guard.unlock();
     EXPECT_TRUE(guard.try_lock());
     guard.unlock();
+  });
+}
+
+// ---- operations that cannot be left at once
+
+TEST_P(combined_waits, for_all_take_calls_that_block_as_well) {
+  run([] {
+    channel<int> numbers{0};
+    auto all = start([&] {
+      return when_all(async_blocking([] { return std::string{"one"}; }), numbers.async_recv(), async_blocking([] {}),
+                      shield(with_timeout(numbers.async_recv(), 1000h)));
+    });
+    ASSERT_TRUE(numbers.send(1));
+    ASSERT_TRUE(numbers.send(2));
+    auto [text, first, nothing, second] = all.outcome();
+    EXPECT_EQ(text, "one");
+    EXPECT_TRUE(nothing);
+    ASSERT_TRUE(first && second);
+    EXPECT_EQ(*first + *second, 3);
+  });
+}
+
+TEST_P(combined_waits, for_all_nest) {
+  run([] {
+    channel<int> a{0}, b{0};
+    std::vector<int> some{1, 2, 3};
+    channel<int> many{1};
+    auto all = start_parked(
+        [&] { return when_all(when_all(a.async_recv(), b.async_recv()), many.async_send_many(some), a.async_recv()); });
+    for (int i = 1; i <= 3; ++i) EXPECT_EQ(many.recv(), i);
+    ASSERT_TRUE(a.send(1));
+    ASSERT_TRUE(b.send(2));
+    ASSERT_TRUE(a.send(3));
+    auto [inner, sent, last] = all.outcome();
+    EXPECT_TRUE(sent);
+    EXPECT_EQ(std::get<1>(inner), 2);
+    EXPECT_EQ(*std::get<0>(inner) + *last, 4);
+  });
+}
+
+TEST_P(combined_waits, with_a_condition_hold_its_mutex_again_whichever_case_happened) {
+  run([] {
+    mutex guard;
+    condition_variable changed;
+    channel<int> numbers{0};
+    for (int i = 0; i < 4; ++i) {
+      auto wait = [&, i]() -> std::size_t {
+        std::unique_lock lock{guard};
+        auto outcome = await(async_select(changed.async_wait(lock), numbers.async_recv()));
+        EXPECT_EQ(guard.holder(), &detail::current_task()) << i;
+        return outcome ? outcome->index() : 2;
+      };
+      auto waiter = spawn(wait);
+      run_until_parked(waiter);
+      guard.lock();
+      if (i % 2 == 0) {
+        changed.notify_one();
+      } else {
+        ASSERT_TRUE(numbers.try_send(1));
+      }
+      if (i >= 2) waiter.cancel();  // too late
+      guard.unlock();
+      EXPECT_EQ(waiter.join(), static_cast<std::size_t>(i % 2));
+    }
+    auto cancelled = spawn([&] {
+      std::unique_lock lock{guard};
+      auto outcome = await(async_select(changed.async_wait(lock), numbers.async_recv()));
+      return outcome ? std::error_code{} : outcome.error();
+    });
+    run_until_parked(cancelled);
+    cancelled.cancel();
+    EXPECT_EQ(cancelled.join(), errc::cancelled);
+    EXPECT_TRUE(guard.try_lock());
+    guard.unlock();
+  });
+}
+
+TEST(combined_waits_that_run_to_their_end, outlast_a_cancel_and_the_others_do_not) {
+  testing::run_on_virtual_clock(2, [] {
+    std::binary_semaphore go{0};
+    std::atomic<bool> began{false}, ended{false};
+    channel<int> never{0};
+    auto waiter = spawn([&] {
+      return await(when_all(async_blocking([&] {
+                              began = true;
+                              go.acquire();
+                              ended = true;
+                              return 7;
+                            }),
+                            never.async_recv()));
+    });
+    while (!began) yield();
+    waiter.cancel();
+    EXPECT_FALSE(waiter.has_ended());
+    go.release();
+    auto [number, nothing] = waiter.join();
+    EXPECT_TRUE(ended);
+    EXPECT_EQ(number, 7);
+    EXPECT_EQ(nothing.error(), errc::cancelled);
+    auto late = spawn([&] {
+      while (!cancelled()) yield();
+      return await(when_all(async_blocking([] { return 7; }), never.async_recv()));
+    });
+    late.cancel();
+    auto [not_begun, not_received] = late.join();
+    EXPECT_EQ(not_begun.error(), errc::cancelled);
+    EXPECT_EQ(not_received.error(), errc::cancelled);
+  });
+}
+
+TEST(combined_waits_that_run_to_their_end, throw_what_they_throw_when_all_are_over) {
+  testing::run_on_virtual_clock(1, [] {
+    std::atomic<int> over{0};
+    auto all = [&] {
+      return await(when_all(async_blocking([&]() -> int {
+                              ++over;
+                              throw std::runtime_error{"thrown"};
+                            }),
+                            async_blocking([&] { return ++over; })));
+    };
+    EXPECT_THROW(static_cast<void>(all()), std::runtime_error);
+    EXPECT_EQ(over, 2);
   });
 }
 

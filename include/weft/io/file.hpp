@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -47,6 +48,7 @@ class file_operation : public file_request, job {
   void make_in_place() noexcept;
   [[nodiscard]] result<std::size_t> count() const;
   [[nodiscard]] result<owned_descriptor> opened();
+  [[nodiscard]] std::optional<std::size_t> moved_all_the_same() const noexcept;
 
  private:
   [[nodiscard]] bool begin_use() noexcept;
@@ -85,6 +87,10 @@ class transfer_operation final : public detail::file_operation {
     make_in_place();
     return take();
   }
+
+  /// After a select or a race that it lost, of one given as an lvalue: how many bytes it has moved all the same. None
+  /// when it was ended before, or has failed.
+  [[nodiscard]] std::optional<std::size_t> moved() const noexcept { return moved_all_the_same(); }
 };
 
 /// A change without a value: a sync, rename or removal.
@@ -133,7 +139,8 @@ struct open_options {
 /// An open file.
 /// Thread: any, for every member, at the same time; but for moving it. Reads and writes carry their offset.
 /// Cancel and deadlines: the system call is asked to end early and waited for. If it did end, nothing was done;
-/// otherwise its outcome is returned as if there had been no request.
+/// otherwise its outcome is returned as if there had been no request. The operations are cases of select, race and
+/// when_all as well, and are left in the same way when they lose: what they did all the same is done.
 class file {
  public:
   class open_operation;

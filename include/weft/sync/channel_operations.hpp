@@ -216,6 +216,7 @@ class channel<T>::send_many_operation {
     return closed_ || left_.empty();
   }
   bool arm(wait_node& node) {
+    settle();  // where it was left for another operation that is waited for as well
     next_.emplace(*to_, std::move(left_.front()));
     return next_->arm(node);
   }

@@ -42,7 +42,8 @@ class condition_variable {
     return {};
   }
 
-  /// wait() as an operation. Not for select. Cancel: as wait().
+  /// wait() as an operation. As a case of select, the mutex is held again when that ends, whichever case happened; a
+  /// notification may have been used up. Cancel: as wait().
   [[nodiscard]] detail::condition_wait async_wait(std::unique_lock<mutex>& lock);
 
   /// Lets the one that has waited longest go on, or all. The mutex need not be held. Does not wait; in notify_all() a
@@ -74,6 +75,8 @@ class condition_wait : base::list_hook {
   bool finish() const noexcept { return true; }
   value_type take() const noexcept;
   value_type fail(errc condition) const noexcept;
+  /// Another case of a select happened.
+  void lost() const noexcept;
   void describe(wait_description& into) const { into.add(kind, "condition_variable", condition_); }
 
   /// Gets the mutex back after the wait was cancelled.

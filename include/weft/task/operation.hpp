@@ -61,6 +61,14 @@ concept left_by_request = requires(Op& op, wait_node& node, std::uint64_t epoch)
   { op.interrupted() } -> std::same_as<bool>;
 };
 
+/// An operation that consists of others of which some cannot be left at once. When it has what it wanted while others
+/// are under way, `must_leave()` is true, and they are left as by request; that goes on until request_cancel() says
+/// that none is under way. Then interrupted() says whether there is no outcome but the reason to leave.
+template <class Op>
+concept keeps_losers = left_by_request<Op> && requires(Op& op) {
+  { op.must_leave() } -> std::same_as<bool>;
+};
+
 /// An operation that a plain OS thread carries out by a call that blocks.
 template <class Op>
 concept blocks_in_place = requires(Op& op, time_point deadline) {
@@ -142,7 +150,9 @@ class waiting {
     switch (phase_) {
       case phase::starting: return start(op);
       case phase::parked: return woken(op);
-      case phase::draining: return drained(op);
+      case phase::draining:
+        if constexpr (keeps_losers<Op>) return leave(op);
+        return left(op);
     }
     return true;
   }
@@ -168,18 +178,20 @@ class waiting {
                                    : sched::cancellable::no;
     for (;;) {
       if (!task.begin_wait(how)) {
-        if constexpr (!always_begins<Op>) return fail(errc::cancelled);
-        if constexpr (always_begins<Op>) op.begin_cancelled();
-        how = sched::cancellable::no;
-        static_cast<void>(task.begin_wait(how));
+        if constexpr (always_begins<Op>) {
+          op.begin_cancelled();
+          how = sched::cancellable::no;
+          static_cast<void>(task.begin_wait(how));
+        } else {
+          return fail_and_leave(op, errc::cancelled);
+        }
       }
       node_.epoch = task.epoch();
       node_.claimed = false;
       if (!op.arm(node_)) break;
       task.end_wait_claimed();
       if (!op.finish()) continue;
-      charge();
-      return true;
+      return completed(op);
     }
     // Every wait that got here goes through notify(), even one that is decided already: nothing is undone by hand.
     if constexpr (may_be_left) {
@@ -206,30 +218,52 @@ class waiting {
         phase_ = phase::starting;
         return start(op);
       }
-      charge();
-      return true;
+      return completed(op);
     }
     failure_ = failure_of(static_cast<sched::wake_reason>(reason));
     if constexpr (left_by_request<Op>) {
-      auto begun = self().begin_wait(sched::cancellable::never);
-      WEFT_ASSERT(begun);
-      static_cast<void>(begun);
-      if (!op.request_cancel(node_, self().epoch())) {
-        phase_ = phase::draining;
-        return false;
-      }
-      static_cast<void>(self().claim_own());  // or request_cancel() has
-      self().end_wait_claimed();
-      return drained(op);
+      return leave(op);
     } else {
       op.disarm(node_);
       return fail(failure_);
     }
   }
 
-  bool drained(Op& op) {
+  /// It has happened; of several operations some may be under way still.
+  bool completed(Op& op) {
+    if constexpr (keeps_losers<Op>) {
+      if (op.must_leave()) return leave(op);
+    }
+    charge();
+    return true;
+  }
+
+  bool fail_and_leave(Op& op, errc condition) {
+    failure_ = condition;
+    if constexpr (keeps_losers<Op>) {
+      if (op.must_leave()) return leave(op);
+    }
+    return fail(condition);
+  }
+
+  bool leave(Op& op)
+    requires left_by_request<Op>
+  {
+    auto begun = self().begin_wait(sched::cancellable::never);
+    WEFT_ASSERT(begun);
+    static_cast<void>(begun);
+    if (!op.request_cancel(node_, self().epoch())) {
+      phase_ = phase::draining;
+      return false;
+    }
+    static_cast<void>(self().claim_own());  // or request_cancel() has
+    self().end_wait_claimed();
+    return left(op);
+  }
+
+  bool left(Op& op) {
     if constexpr (left_by_request<Op>) {
-      static_cast<void>(op.finish());
+      if constexpr (!keeps_losers<Op>) static_cast<void>(op.finish());
       if (op.interrupted()) return fail(failure_);
     }
     charge();

@@ -63,6 +63,20 @@ class race_operation : public detail::case_tuple<Ops...>,
     return false;
   }
 
+  /// One that was kept and has succeeded all the same wins, when none had before.
+  [[nodiscard]] bool has_outcome_after_all() {
+    const bool decided = is_decided();
+    static_cast<void>(this->any_kept_indexed([&](auto& op, auto index) {
+      if (decided || is_decided() || failed_[index()] || !op.has_happened()) {
+        if (!taken_ || taken_->index() != index()) op.lose();
+      } else {
+        static_cast<void>(has_decided(index()));
+      }
+      return false;
+    }));
+    return is_decided();
+  }
+
   bool finish() { return machine::finish() && has_decided(this->chosen()); }
 
   value_type take() {
@@ -89,8 +103,9 @@ class race_operation : public detail::case_tuple<Ops...>,
       }
       return true;
     });
-    return taken_ || failures_ == this->size();
+    return is_decided();
   }
+  [[nodiscard]] bool is_decided() const noexcept { return taken_ || failures_ == this->size(); }
 
   std::optional<std::variant<detail::value_of<Ops>...>> taken_;
   std::array<bool, sizeof...(Ops)> failed_{};
@@ -101,6 +116,9 @@ class race_operation : public detail::case_tuple<Ops...>,
 
 /// Until one of `ops` has succeeded: `index()` of the variant says which, and it holds that operation's success. The
 /// others have taken nothing. When all have failed: why the first of them did. Nothing is allocated.
+///
+/// A loser that the kernel or a compute carrier is at, such as a file's read, is asked to end, and waited for until its
+/// buffers are the caller's again. It may have happened by then: what was written is.
 /// Order: an operation that waits in a queue begins anew there, last, whenever another one has failed.
 /// Cancel: none has succeeded; errc::cancelled, or errc::timed_out.
 template <class... Ops>

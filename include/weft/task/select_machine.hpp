@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/task/kept_operation.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft::detail {
@@ -51,7 +52,7 @@ template <class Op>
 concept select_case = selectable<std::remove_reference_t<Op>>;
 
 template <class Op>
-using value_of = typename std::remove_reference_t<Op>::value_type;
+using value_of = typename std::remove_reference_t<case_of<Op>>::value_type;
 
 /// In how many ways a wait for `op` can be claimed: it may itself consist of several.
 template <class Op>
@@ -135,9 +136,33 @@ class select_machine {
     return self().on(chosen_, [](auto& op) { return op.finish(); });
   }
 
+  // Where some of the operations are kept: see `keeps_losers`. The others are left at once.
+  [[nodiscard]] bool must_leave()
+    requires(Select::keeps_some)
+  {
+    return self().any_kept([](auto& op) { return op.is_under_way(); });
+  }
+  [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch)
+    requires(Select::keeps_some)
+  {
+    disarm_all();
+    node.epoch = epoch;
+    node.claimed = false;
+    const auto& owner = static_cast<const task_state&>(*node.task);
+    static_cast<void>(self().any_kept([&](auto& op) { return op.ask_to_end(owner), false; }));
+    return !self().any_kept([&](auto& op) { return !op.has_let_go(node); });
+  }
+  /// All have let go: whether nothing has happened that the wait was for.
+  [[nodiscard]] bool interrupted()
+    requires(Select::keeps_some)
+  {
+    return !self().has_outcome_after_all();
+  }
+
  protected:
   select_machine() = default;
   [[nodiscard]] std::size_t chosen() const noexcept { return chosen_; }
+  void choose(std::size_t index) noexcept { chosen_ = index; }
 
   [[nodiscard]] static constexpr bool takes_part(std::size_t) noexcept { return true; }
   [[nodiscard]] static constexpr std::size_t stride() noexcept { return 1; }
@@ -162,6 +187,9 @@ class select_machine {
 template <class... Ops>
 class case_tuple {
  public:
+  static constexpr bool keeps_some = (needs_keeping<Ops> || ...);
+  static constexpr bool lends_its_stack = (lends_stack<std::remove_reference_t<Ops>> || ...);
+
   explicit case_tuple(Ops&&... ops) : operations_{std::forward<Ops>(ops)...} {
     if constexpr ((0 + ... + int{std::is_lvalue_reference_v<Ops>}) > 1) check_all_differ();
   }
@@ -191,6 +219,16 @@ class case_tuple {
     return std::get<I>(operations_);
   }
 
+  /// Whether `f` answers true for one of those that are kept; it is called for them in their order, up to that one.
+  template <class F>
+  bool any_kept(F f) {
+    return any_kept_indexed([&f](auto& op, auto) { return f(op); });
+  }
+  template <class F>
+  bool any_kept_indexed(F f) {
+    return any_kept_of(f, std::index_sequence_for<Ops...>{});
+  }
+
  private:
   template <class F, std::size_t... I>
   bool on_each(std::size_t index, F& f, std::index_sequence<I...>) {
@@ -198,6 +236,18 @@ class case_tuple {
     static_cast<void>((
         (I == index && (answer = f(std::get<I>(operations_), std::integral_constant<std::size_t, I>{}), true)) || ...));
     return answer;
+  }
+
+  template <class F, std::size_t... I>
+  bool any_kept_of(F& f, std::index_sequence<I...>) {
+    auto ask = [&f](auto& op, auto index) {
+      if constexpr (requires { op.is_under_way(); }) {
+        return f(op, index);
+      } else {
+        return false;
+      }
+    };
+    return (ask(std::get<I>(operations_), std::integral_constant<std::size_t, I>{}) || ...);
   }
 
   void check_all_differ() const {
@@ -208,23 +258,28 @@ class case_tuple {
                this);
   }
 
-  std::tuple<Ops...> operations_;
+  std::tuple<case_of<Ops>...> operations_;
   std::array<wait_node, sizeof...(Ops)> nodes_;
 };
 
-/// What those may be that several are waited for at once.
+/// What those may be that are all waited for.
 template <class... Ops>
-struct check_cases {
+struct check_all_cases {
   static_assert(sizeof...(Ops) != 0, "a wait for none of several operations would last for ever");
   static_assert((operation<std::remove_reference_t<Ops>> && ...), "each case is an operation, such as x.async_recv()");
-  static_assert(
-      (!left_by_request<std::remove_reference_t<Ops>> && ...),
-      "an operation whose buffers the kernel owns, or that has a lock to take back, cannot be one of several: spawn it "
-      "in a scope");
-  static_assert((!uninterruptible<std::remove_reference_t<Ops>> && ...),
-                "an operation that runs to its end cannot be one of several: spawn it in a scope");
+};
+
+/// What those may be of which one counts.
+template <class... Ops>
+struct check_cases : check_all_cases<Ops...> {
+  static_assert(((!uninterruptible<std::remove_reference_t<Ops>> && !always_begins<std::remove_reference_t<Ops>>) &&
+                 ...),
+                "an operation that runs to its end, such as blocking(), compute() or shield(), is no case where one "
+                "counts, since the others would be waited for all the same: wait for all with when_all(), or spawn it "
+                "in a weft::first_success; try_compute() can be left while it waits for its turn");
   static_assert((!piecemeal<std::remove_reference_t<Ops>> && ...),
-                "an operation that may be half done when another happens, such as when_all, cannot be one of several");
+                "an operation that may be half done when another happens, such as when_all() or send_all(), is no case "
+                "where one counts: spawn it in a weft::first_success");
 };
 
 }  // namespace weft::detail

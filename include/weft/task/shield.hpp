@@ -12,7 +12,6 @@ template <operation Op>
 class shield_operation : public detail::wrapped<Op> {
  public:
   static constexpr bool runs_to_its_end = true;
-  static constexpr bool lends_its_stack = detail::lends_stack<Op>;
   explicit shield_operation(Op&& op) : detail::wrapped<Op>{std::move(op)} {}
   shield_operation(shield_operation&& other) = default;
 

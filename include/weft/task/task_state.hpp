@@ -32,7 +32,12 @@ inline constexpr std::uint8_t operations_a_turn = 128;
 /// its stacks are used again, instead of making all tasks first.
 inline constexpr std::uint8_t operations_a_spawn = 8;
 
-enum class task_kind : std::uint8_t { virtual_thread, coroutine, os_thread };
+enum class task_kind : std::uint8_t {
+  virtual_thread,
+  coroutine,
+  os_thread,
+  stand_in,  ///< waits on behalf of another and never runs: see <weft/task/kept_operation.hpp>
+};
 
 /// Told when a task ends: by the scope or the registry that keeps it.
 class end_observer {

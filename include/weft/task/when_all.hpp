@@ -14,7 +14,7 @@ namespace weft {
 template <class... Ops>
 class when_all_operation : public detail::case_tuple<Ops...>,
                            public detail::select_machine<when_all_operation<Ops...>>,
-                           detail::check_cases<Ops...> {
+                           detail::check_all_cases<Ops...> {
   using machine = detail::select_machine<when_all_operation>;
 
  public:
@@ -32,6 +32,15 @@ class when_all_operation : public detail::case_tuple<Ops...>,
     for (std::size_t i = 0; i < this->size(); ++i) {
       if (!done_[i] && this->on(i, [](auto& op) { return op.try_complete(); })) note_done(i);
     }
+    return count_ == this->size();
+  }
+
+  /// Those that were kept and have happened all the same count.
+  [[nodiscard]] bool has_outcome_after_all() {
+    static_cast<void>(this->any_kept_indexed([this](auto& op, auto index) {
+      if (!done_[index()] && op.has_happened()) note_done(index());
+      return false;
+    }));
     return count_ == this->size();
   }
 
@@ -63,9 +72,14 @@ class when_all_operation : public detail::case_tuple<Ops...>,
 };
 
 /// Until all of `ops` have happened: a tuple of what each gave, failures included: one that fails does not end the
-/// others. Nothing is allocated.
-/// Order: an operation that waits in a queue begins anew there, last, whenever another one has happened.
-/// Cancel: those that have happened keep their outcome; the others fail with errc::cancelled or errc::timed_out.
+/// others. Nothing is allocated. One whose value cannot say that it failed, such as async_blocking(f), gives a result<>
+/// of it here. On a plain OS thread what blocks, or computes, does so one after another. Order: an operation that waits
+/// in a queue begins anew there, last, whenever another one has happened. What the kernel,
+///   a worker or a compute carrier does begins once.
+/// Cancel: those that have happened keep their outcome; the others fail with errc::cancelled or errc::timed_out. What
+/// the
+///   kernel does is asked to end, what runs to its end does, and both are waited for.
+/// Throws what an operation throws, the first of those that throw; what the others gave is lost then.
 template <class... Ops>
 [[nodiscard]] when_all_operation<Ops...> when_all(Ops&&... ops) {
   return when_all_operation<Ops...>{std::forward<Ops>(ops)...};

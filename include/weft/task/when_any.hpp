@@ -16,6 +16,8 @@ template <class... Ops>
 class when_any_operation : public detail::case_tuple<Ops...>,
                            public detail::select_machine<when_any_operation<Ops...>>,
                            detail::check_cases<Ops...> {
+  using machine = detail::select_machine<when_any_operation>;
+
  public:
   using value_type = result<std::variant<detail::value_of<Ops>...>>;
   static constexpr wait_kind kind = std::get<0>(std::tuple{std::remove_reference_t<Ops>::kind...});
@@ -23,6 +25,22 @@ class when_any_operation : public detail::case_tuple<Ops...>,
   when_any_operation(when_any_operation&& other) = default;
 
   using detail::case_tuple<Ops...>::stride;
+
+  bool try_complete() { return happened_ = machine::try_complete(); }
+  bool finish() { return happened_ = machine::finish(); }
+  /// One that was kept and has happened all the same counts, when none had before.
+  [[nodiscard]] bool has_outcome_after_all() {
+    static_cast<void>(this->any_kept_indexed([this](auto& op, auto index) {
+      if (happened_ ? this->chosen() == index() : op.has_happened()) {
+        this->choose(index());
+        happened_ = true;
+      } else {
+        op.lose();
+      }
+      return false;
+    }));
+    return happened_;
+  }
 
   value_type take() {
     std::optional<value_type> taken;
@@ -33,11 +51,18 @@ class when_any_operation : public detail::case_tuple<Ops...>,
     return std::move(*taken);
   }
   static value_type fail(errc condition) { return failure(condition); }
+
+ private:
+  bool happened_ = false;
 };
 
 /// Until one of `ops` has happened: `index()` of the variant says which. Where to begin looking among several that are
 /// ready is random. Nothing is allocated. `select` in <weft/sync/select.hpp> is the same in the waiting form.
-/// Cancel: none has happened; errc::cancelled, or errc::timed_out. A case that was decided first is returned.
+///
+/// One that the kernel or a compute carrier is at, such as a file's read, is asked to end when another happens, and
+/// waited for until its buffers are the caller's again. It may have happened as well by then, with nobody to learn of
+/// it: a read at an offset takes nothing from the file, but what was written is. Cancel: none has happened;
+/// errc::cancelled, or errc::timed_out. A case that was decided first is returned.
 template <class... Ops>
 [[nodiscard]] when_any_operation<Ops...> when_any(Ops&&... ops) {
   return when_any_operation<Ops...>{std::forward<Ops>(ops)...};

@@ -17,7 +17,10 @@ namespace weft {
 /// case of its wait.
 template <operation Op>
 class with_deadline_operation : public detail::wrapped<Op> {
-  static_assert(!detail::uninterruptible<Op>, "an operation that runs to its end cannot time out");
+  static_assert(
+      !detail::uninterruptible<Op>,
+      "an operation that runs to its end cannot time out: give what it does a limit of its own; try_compute() "
+      "can while it waits for its turn");
 
  public:
   with_deadline_operation(Op&& op, time_point until)
@@ -77,8 +80,6 @@ class with_deadline_operation<Op> : public detail::wrapped<Op> {
   bool arm(wait_node& node) { return this->op_.arm(node); }
   void disarm(wait_node& node) { this->op_.disarm(node); }
   bool finish() { return this->op_.finish(); }
-  bool request_cancel(wait_node& node, std::uint64_t epoch) { return this->op_.request_cancel(node, epoch); }
-  [[nodiscard]] bool interrupted() { return this->op_.interrupted(); }
 
  private:
   time_point until_;

@@ -1,0 +1,275 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <weft/base/check.hpp>
+#include <weft/base/result.hpp>
+#include <weft/base/spin_lock.hpp>
+#include <weft/task/operation.hpp>
+#include <weft/task/outcome.hpp>
+
+// An operation that cannot be left at once, as one of several.
+//
+// Several operations are waited for in waits that come and go: each time one has happened, the others are left, and
+// begun anew. What the kernel, a worker or a computation does for an operation that is under way cannot be left like
+// that. So such an operation is begun once, and waits on behalf of a stand-in, a task of its own that never runs:
+//
+//   not begun   --begin()--------------> under way   the stand-in begins a wait that nothing ends but the operation
+//   under way   --stand-in made ready--> has ended   by whoever notifies it; ends the wait of the task that waits for
+//                                                    it now, if any does
+//   has ended   --look()---------------> complete, or, where the operation wants to wait anew, not begun
+//   under way   --ask_to_end()---------> under way   in another wait of the stand-in, see left_by_request
+//   has ended   --look()---------------> complete, or withdrawn: it ended because it was asked to
+//
+// Who waits for several, and has what it wanted, asks the others to end and waits until they have: see waiting.
+
+namespace weft::detail {
+
+/// The task that a kept operation waits as.
+/// Thread: the owner, but for make_ready().
+class stand_in final : public task_state {
+ public:
+  explicit stand_in(task_state& owner) noexcept
+      : task_state{task_kind::stand_in, owner.home(), owner.site()}, owner_{owner} {
+    account = owner.account;
+    deadline = owner.deadline;
+  }
+
+  [[nodiscard]] task_state& owner() const noexcept { return owner_; }
+
+  /// The operation has ended: tells whoever waits for it.
+  void make_ready() noexcept override {
+    sched::wait_node* told = nullptr;
+    {
+      std::lock_guard guard{lock_};
+      has_ended_ = true;
+      if (listener_ && listener_->claim()) told = listener_;
+      listener_ = nullptr;
+    }
+    // Without a claim the owner may be gone; with it, it waits for this.
+    if (told) told->notify();
+  }
+
+  /// True when the operation has ended; otherwise `node` will be told.
+  [[nodiscard]] bool listen(sched::wait_node& node) noexcept {
+    std::lock_guard guard{lock_};
+    if (!has_ended_) listener_ = &node;
+    return has_ended_;
+  }
+  /// Another wait, after the present one was ended.
+  void begin_anew() noexcept {
+    has_ended_ = false;  // nobody knows of it
+    static_cast<void>(begin_wait(sched::cancellable::never));
+  }
+  void stop_listening() noexcept {
+    std::lock_guard guard{lock_};
+    listener_ = nullptr;
+  }
+  [[nodiscard]] bool has_ended() noexcept {
+    std::lock_guard guard{lock_};
+    return has_ended_;
+  }
+
+  void resume(sched::carrier&) noexcept override { std::terminate(); }  // never scheduled
+  void park(time_point) noexcept override { std::terminate(); }
+  void yield() noexcept override {}
+  [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return nothing_; }
+
+ private:
+  void destroy() noexcept override {}
+
+  task_state& owner_;
+  base::spin_lock lock_;  // guards the following two
+  sched::wait_node* listener_ = nullptr;
+  bool has_ended_ = false;
+  std::exception_ptr nothing_;
+};
+
+/// The task that waits, when `task` is one that waits on behalf of it.
+[[nodiscard]] inline task_state& principal_of(task_state& task) noexcept {
+  auto* found = &task;
+  while (found->kind() == task_kind::stand_in) found = &static_cast<stand_in*>(found)->owner();
+  return *found;
+}
+
+/// An operation that has to be kept when another one happens.
+template <class Op>
+concept needs_keeping = left_by_request<std::remove_reference_t<Op>> || uninterruptible<std::remove_reference_t<Op>>;
+
+/// Such an operation as a case, held or, given as an lvalue, referred to. One whose value cannot say that it failed
+/// gives a result of it here: the wait may be cancelled before it begins.
+template <class Op>
+class kept_operation {
+  using operation_type = std::remove_reference_t<Op>;
+  using given = typename operation_type::value_type;
+  static constexpr bool runs_to_its_end = uninterruptible<operation_type>;
+  static constexpr bool gives_result = std::constructible_from<given, std::unexpected<std::error_code>>;
+
+ public:
+  using value_type = std::conditional_t<gives_result, given, result<given>>;
+  static constexpr wait_kind kind = operation_type::kind;
+
+  explicit kept_operation(Op&& op) : op_{std::forward<Op>(op)} {}
+  /// Before it begins.
+  kept_operation(kept_operation&& other) : op_{std::forward<Op>(other.op_)} {}
+  ~kept_operation() { WEFT_CHECK(!is_under_way(), "what is under way is not dropped", "operation", this); }
+
+  bool try_complete() {
+    if (phase_ == phase::fresh) phase_ = op_.try_complete() ? phase::complete : phase::not_begun;
+    return look();
+  }
+  bool arm(wait_node& node) {
+    if (phase_ == phase::not_begun) begin(static_cast<task_state&>(*node.task));
+    if (phase_ == phase::complete || as_->listen(node)) return node.claim();
+    return false;
+  }
+  void disarm(wait_node&) noexcept {
+    if (as_) as_->stop_listening();
+  }
+  bool finish() { return look(); }
+
+  value_type take() {
+    if constexpr (std::is_void_v<given>) {
+      in_place_ ? in_place_->take() : op_.take();
+      return {};
+    } else {
+      return in_place_ ? in_place_->take() : op_.take();
+    }
+  }
+  value_type fail(errc condition) {
+    if constexpr (runs_to_its_end || always_begins<operation_type> || !gives_result) {
+      return failure(condition);
+    } else {
+      return op_.fail(condition);
+    }
+  }
+  void describe(wait_description& into) const { describe_operation(op_, into); }
+
+  [[nodiscard]] bool is_under_way() const noexcept { return phase_ == phase::under_way; }
+  /// It has an outcome of its own.
+  [[nodiscard]] bool has_happened() const noexcept { return phase_ == phase::complete; }
+
+  /// Asks it to end, where that is possible.
+  void ask_to_end(const task_state& owner) {
+    if (phase_ != phase::under_way || std::exchange(asked_, true)) return;
+    if constexpr (may_be_left) {
+      if (leaving_ || !as_->claim_own()) return;  // ended, and tells of it in a moment
+      as_->end_wait_claimed();
+      if (owner.cancel_was_requested()) as_->request_cancel();  // the operation may want to know why
+      begin_leaving();
+    }
+  }
+  /// After that: true when nothing is under way any more, otherwise `node` will be told.
+  [[nodiscard]] bool has_let_go(wait_node& node) {
+    static_cast<void>(look());
+    while (is_under_way()) {
+      if (!as_->listen(node)) return false;
+      static_cast<void>(look());
+    }
+    return true;
+  }
+  /// It has let go, and nobody wants its outcome.
+  void lose() noexcept {
+    if constexpr (requires { op_.lost(); }) op_.lost();
+  }
+
+ private:
+  // withdrawn: ended without an outcome, since it was asked to
+  enum class phase : std::uint8_t { fresh, not_begun, under_way, complete, withdrawn };
+
+  static constexpr bool may_be_left = left_by_request<operation_type> && !runs_to_its_end;
+
+  void begin(task_state& owner) {
+    if constexpr (blocks_in_place<operation_type>) {
+      if (owner.home() == nullptr) {
+        in_place_.emplace().run([this] { return op_.block(no_deadline); });
+        phase_ = phase::complete;
+        return;
+      }
+    }
+    for (;;) {
+      as_.emplace(owner);
+      static_cast<void>(as_->begin_wait(sched::cancellable::never));
+      node_.task = &*as_;
+      node_.epoch = as_->epoch();
+      node_.claimed = false;
+      if (!op_.arm(node_)) break;
+      as_->end_wait_claimed();
+      if (op_.finish()) return completed();
+    }
+    phase_ = phase::under_way;
+    if (!as_->commit_park()) as_->make_ready();  // it has ended
+  }
+
+  void completed() {
+    phase_ = phase::complete;
+    if constexpr (keeps_losers<operation_type>) {
+      if (op_.must_leave()) begin_leaving();
+    }
+  }
+
+  void begin_leaving() {
+    phase_ = phase::under_way;
+    leaving_ = true;
+    as_->begin_anew();
+    if (op_.request_cancel(node_, as_->epoch())) {
+      static_cast<void>(as_->claim_own());  // or request_cancel() has
+      as_->end_wait_claimed();
+      left();
+    } else if (!as_->commit_park()) {
+      as_->make_ready();
+    }
+  }
+  void left() { phase_ = op_.interrupted() ? phase::withdrawn : phase::complete; }
+
+  /// The stand-in's wait is over.
+  void settle() {
+    if constexpr (may_be_left) {
+      if (leaving_) {
+        if constexpr (keeps_losers<operation_type>) return begin_leaving();
+        static_cast<void>(op_.finish());
+        return left();
+      }
+    }
+    op_.disarm(node_);
+    if (op_.finish()) return completed();
+    phase_ = asked_ ? phase::withdrawn : phase::not_begun;
+  }
+
+  /// Whether it has happened.
+  [[nodiscard]] bool look() {
+    while (phase_ == phase::under_way && as_->has_ended()) settle();
+    return phase_ == phase::complete;
+  }
+
+  Op op_;
+  phase phase_ = phase::fresh;
+  bool asked_ = false;    // to end
+  bool leaving_ = false;  // by request
+  wait_node node_;
+  std::optional<stand_in> as_;
+  std::optional<outcome<given>> in_place_;  // on an OS thread
+};
+
+/// How an operation is held as one of several.
+template <class Op>
+struct case_for {
+  using type = Op;
+};
+template <needs_keeping Op>
+struct case_for<Op> {
+  using type = kept_operation<Op>;
+};
+template <class Op>
+using case_of = typename case_for<Op>::type;
+
+}  // namespace weft::detail
