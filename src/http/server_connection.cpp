@@ -220,6 +220,7 @@ void server_connection::answer(request& asked, observed_request& observed) {
     } else {
       auto began = now();
       run_handlers(asked, answer);
+      // relaxed: a hint
       if (now() - began > slow_handler) is_slow.store(true, std::memory_order_relaxed);
     }
   } else {

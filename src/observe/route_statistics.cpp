@@ -37,6 +37,7 @@ class relaxed_sum {
     auto seen = value_.load(std::memory_order_relaxed);
     while (seen < amount && !value_.compare_exchange_weak(seen, amount, std::memory_order_relaxed)) {}
   }
+  // relaxed: a number
   [[nodiscard]] std::int64_t load() const noexcept { return value_.load(std::memory_order_relaxed); }
   [[nodiscard]] nanoseconds time() const noexcept { return nanoseconds{load()}; }
 

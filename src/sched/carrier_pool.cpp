@@ -197,7 +197,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
     self.used_before_ = usage_of_this_thread();
     task->resume(self);
     static_cast<void>(self.end());
-    running_beside_.fetch_sub(1, std::memory_order_relaxed);
+    running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as at the beginning
     lock.lock();
   }
   --beside_;

@@ -142,7 +142,7 @@ void stack_pool::empty(magazine& mine, std::size_t leave) noexcept {
   }
   std::copy(mine.stacks.begin() + static_cast<std::ptrdiff_t>(given),
             mine.stacks.begin() + static_cast<std::ptrdiff_t>(count), mine.stacks.begin());
-  mine.count.store(leave, std::memory_order_relaxed);
+  mine.count.store(leave, std::memory_order_relaxed);  // relaxed: as above
 }
 
 slot* stack_pool::take_released() noexcept {

@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 import check_layers
+import check_orders
 import check_text
 import check_waits
 
@@ -30,6 +31,19 @@ class tree(unittest.TestCase):
         self.assertEqual(len(problems), 1, problems)
         for word in words:
             self.assertIn(word, problems[0])
+
+
+class orders(tree):
+    def test_an_order_that_a_comment_explains_passes(self):
+        self.write("src/task/a.cpp", "// release: to b()\na.store(1, std::memory_order_release);\n\n"
+                                     "a.load(std::memory_order_relaxed);  // relaxed: a number\n")
+        self.assertEqual(check_orders.check(self.root), [])
+
+    def test_an_order_without_a_comment_or_below_an_empty_line_fails(self):
+        self.write("src/task/a.cpp", "// release: to b()\n\na.store(1, std::memory_order_release);\n")
+        self.assert_one(check_orders.check, "src/task/a.cpp:3", "say why")
+        self.write("src/task/a.cpp", "// counts\na.fetch_add(1, std::memory_order_relaxed);\n")
+        self.assert_one(check_orders.check, "src/task/a.cpp:2", "say why")
 
 
 class layers(tree):
