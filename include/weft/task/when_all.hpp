@@ -73,9 +73,11 @@ class when_all_operation : public detail::case_tuple<Ops...>,
 
 /// Until all of `ops` have happened: a tuple of what each gave, failures included: one that fails does not end the
 /// others. Nothing is allocated. One whose value cannot say that it failed, such as async_blocking(f), gives a result<>
-/// of it here. On a plain OS thread what blocks, or computes, does so one after another. Order: an operation that waits
-/// in a queue begins anew there, last, whenever another one has happened. What the kernel,
-///   a worker or a compute carrier does begins once.
+/// of it here. On a plain OS thread what blocks, or computes, does so one after another, and a shield() or a race that
+/// has a file in it may have no deadline of its own: the program ends with a message.
+///
+/// Order: an operation that waits in a queue begins anew there, last, whenever another one has happened. What the
+///   kernel, a worker or a compute carrier does begins once.
 /// Cancel: those that have happened keep their outcome; the others fail with errc::cancelled or errc::timed_out. What
 /// the
 ///   kernel does is asked to end, what runs to its end does, and both are waited for.
