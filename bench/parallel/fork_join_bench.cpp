@@ -21,8 +21,8 @@ void run_and_weigh(benchmark::State& state, const char* name, F... work) {
 parallel_task<int> fib(int n) {
   if (n < 2) co_return n;
   int a = 0;
-  co_await fork(a, fib, n - 1);
-  const int b = co_await call(fib, n - 2);
+  co_await fork<fib>(a, n - 1);
+  const int b = co_await call<fib>(n - 2);
   co_await join();
   co_return a + b;
 }
@@ -48,7 +48,7 @@ parallel_task<std::int64_t> skynet(std::int64_t first, std::int64_t count) {
   std::array<std::int64_t, skynet_children> sums;
   const auto part = count / skynet_children;
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    co_await fork(sums[i], skynet, first + static_cast<std::int64_t>(i) * part, part);
+    co_await fork<skynet>(sums[i], first + static_cast<std::int64_t>(i) * part, part);
   }
   co_await join();
   std::int64_t sum = 0;
@@ -63,19 +63,18 @@ void skynet_100m(benchmark::State& state) {
 }
 WEFT_WORKLOAD(skynet_100m);
 
-parallel_task<int> place_queens(const board& above, int rows) {
-  if (rows == queens) co_return 1;
-  std::array<board, queens> boards;
-  std::array<int, queens> counts{};
-  for (std::size_t column = 0; column < queens; ++column) {
-    auto& mine = boards[column];
-    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) mine[row] = above[row];
-    mine[static_cast<std::size_t>(rows)] = static_cast<std::int8_t>(column);
-    if (queens_agree(mine, rows + 1)) co_await fork(counts[column], place_queens, mine, rows + 1);
+parallel_task<int> place_queens(board placed, int row) {
+  if (row == queens) co_return 1;
+  std::array<int, queens> counts;
+  std::size_t fit = 0;
+  for (int column = 0; column < queens; ++column) {
+    if (!queen_fits(placed, row, column)) continue;
+    placed[static_cast<std::size_t>(row)] = static_cast<std::int8_t>(column);
+    co_await fork<place_queens>(counts[fit++], placed, row + 1);
   }
   co_await join();
   int sum = 0;
-  for (int each : counts) sum += each;
+  for (std::size_t i = 0; i < fit; ++i) sum += counts[i];
   co_return sum;
 }
 
@@ -92,10 +91,10 @@ parallel_task<> multiply(matmul_part part, std::size_t side) {
   }
   const auto half = side / 2;
   for (std::size_t k = 0; k < 2; ++k) {
-    co_await fork(multiply, part.quarter(half, 0, 0, k), half);
-    co_await fork(multiply, part.quarter(half, 0, 1, k), half);
-    co_await fork(multiply, part.quarter(half, 1, 0, k), half);
-    co_await call(multiply, part.quarter(half, 1, 1, k), half);
+    co_await fork<multiply>(part.quarter(half, 0, 0, k), half);
+    co_await fork<multiply>(part.quarter(half, 0, 1, k), half);
+    co_await fork<multiply>(part.quarter(half, 1, 0, k), half);
+    co_await call<multiply>(part.quarter(half, 1, 1, k), half);
     co_await join();
   }
 }
@@ -113,7 +112,7 @@ parallel_task<std::int64_t> count_nodes(uts_node node) {
   std::array<std::int64_t, uts_widest> counts{};
   const auto children = static_cast<std::size_t>(node.children());
   for (std::size_t i = 0; i < children; ++i) {
-    co_await fork(counts[i], count_nodes, node.child(static_cast<int>(i)));
+    co_await fork<count_nodes>(counts[i], node.child(static_cast<int>(i)));
   }
   co_await join();
   std::int64_t sum = 1;
@@ -130,8 +129,8 @@ parallel_task<double> integral(trapezium whole) {
   const auto left = whole.left(), right = whole.right();
   if (whole.is_precise(left, right)) co_return left.area + right.area;
   double a = 0;
-  co_await fork(a, integral, left);
-  const double b = co_await call(integral, right);
+  co_await fork<integral>(a, left);
+  const double b = co_await call<integral>(right);
   co_await join();
   co_return a + b;
 }

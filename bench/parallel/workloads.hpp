@@ -57,11 +57,10 @@ inline constexpr std::int64_t skynet_result = skynet_leaves * (skynet_leaves - 1
 
 inline constexpr int queens = 14, queens_result = 365'596;
 using board = std::array<std::int8_t, queens>;
-/// Whether the queens of the first `rows` rows leave each other alone, when those above the last do.
-[[nodiscard]] inline bool queens_agree(const board& placed, int rows) noexcept {
-  const auto last = static_cast<std::size_t>(rows - 1);
-  for (std::size_t row = 0; row < last; ++row) {
-    const int apart = static_cast<int>(last - row), shift = placed[row] - placed[last];
+/// Whether a queen in `column` of `row` leaves those in the rows above alone.
+[[nodiscard]] inline bool queen_fits(const board& placed, int row, int column) noexcept {
+  for (int above = 0; above < row; ++above) {
+    const int apart = row - above, shift = placed[static_cast<std::size_t>(above)] - column;
     if (shift == 0 || shift == apart || shift == -apart) return false;
   }
   return true;

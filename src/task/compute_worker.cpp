@@ -1,5 +1,6 @@
 #include <weft/task/compute_worker.hpp>
 
+#include <source_location>
 #include <utility>
 
 #include <weft/base/check.hpp>
@@ -20,8 +21,13 @@ compute_worker& compute_worker::here() noexcept {
   return alone;
 }
 
+void compute_worker::nowhere() noexcept {
+  check_failed("a parallel_task begins in a fork-join computation",
+               "begin it with weft::fork(), weft::call() or weft::fork_join()", std::source_location::current());
+}
+
 void* compute_worker::allocate_slowly(std::size_t bytes) noexcept {
-  WEFT_CHECK(stack_ != nullptr, "a parallel_task is begun by weft::fork(), weft::call() or weft::fork_join()");
+  if (!stack_) nowhere();
   if (stack_->root->stopped() != 0) return nullptr;
   stack_->save(top_);
   auto window = stack_->saved();
@@ -150,7 +156,7 @@ void compute_worker::end(fork_frame& frame) noexcept {
       // Before the parent throws, those that it forked end: they use its variables.
       if (!threw || !waits_for_children(*parent)) run_next(*parent);
       return;
-    case fork_frame::kind::forked: take_back() ? run_next(*parent) : arrive(*parent);
+    case fork_frame::kind::forked: take_back(deque_.end() - 1) ? run_next(*parent) : arrive(*parent);
   }
 }
 
@@ -180,7 +186,7 @@ compute_worker::own_stack::own_stack(compute_worker& worker, fork_root& root) no
       outer_deep_below_{worker.deep_below_} {
   // Of what a thread's stack has, 8 MiB or more, a small part: it stays in memory.
   constexpr std::uintptr_t calls_bytes = std::uintptr_t{128} * 1024;
-  worker.deep_below_ = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - calls_bytes;
+  worker.deep_below_ = stack::machine::stack_end() - calls_bytes;
   if (outer_) outer_->save(worker.top_);
   auto* fresh = worker.unused_stack();
   fresh->root = &root;

@@ -58,22 +58,19 @@ void skynet_100m(benchmark::State& state) {
 }
 WEFT_WORKLOAD(skynet_100m);
 
-int place_queens(const board& above, int rows) {
-  if (rows == queens) return 1;
-  std::array<board, queens> boards;
-  std::array<int, queens> counts{};
+int place_queens(board placed, int row) {
+  if (row == queens) return 1;
+  std::array<int, queens> counts;
+  std::size_t fit = 0;
   oneapi::tbb::task_group group;
-  for (std::size_t column = 0; column < queens; ++column) {
-    auto& mine = boards[column];
-    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) mine[row] = above[row];
-    mine[static_cast<std::size_t>(rows)] = static_cast<std::int8_t>(column);
-    if (queens_agree(mine, rows + 1)) {
-      group.run([&mine, &count = counts[column], rows] { count = place_queens(mine, rows + 1); });
-    }
+  for (int column = 0; column < queens; ++column) {
+    if (!queen_fits(placed, row, column)) continue;
+    placed[static_cast<std::size_t>(row)] = static_cast<std::int8_t>(column);
+    group.run([&count = counts[fit++], placed, row] { count = place_queens(placed, row + 1); });
   }
   group.wait();
   int sum = 0;
-  for (int each : counts) sum += each;
+  for (std::size_t i = 0; i < fit; ++i) sum += counts[i];
   return sum;
 }
 

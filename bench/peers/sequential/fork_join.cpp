@@ -36,12 +36,13 @@ void skynet_100m(benchmark::State& state) {
 }
 WEFT_WORKLOAD(skynet_100m);
 
-int place_queens(board& placed, int rows) {
-  if (rows == queens) return 1;
+int place_queens(board& placed, int row) {
+  if (row == queens) return 1;
   int sum = 0;
   for (int column = 0; column < queens; ++column) {
-    placed[static_cast<std::size_t>(rows)] = static_cast<std::int8_t>(column);
-    if (queens_agree(placed, rows + 1)) sum += place_queens(placed, rows + 1);
+    if (!queen_fits(placed, row, column)) continue;
+    placed[static_cast<std::size_t>(row)] = static_cast<std::int8_t>(column);
+    sum += place_queens(placed, row + 1);
   }
   return sum;
 }

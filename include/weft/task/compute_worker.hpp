@@ -8,6 +8,7 @@
 
 #include <weft/base/bell.hpp>
 #include <weft/base/random.hpp>
+#include <weft/stack/machine.hpp>
 #include <weft/task/fork_frame.hpp>
 #include <weft/task/frame_stack.hpp>
 #include <weft/task/work_deque.hpp>
@@ -48,6 +49,9 @@ class compute_worker {
     return begin;
   }
 
+  /// Ends the program: a frame was to be made where no worker is.
+  [[noreturn, gnu::cold]] static void nowhere() noexcept;
+
   /// The uppermost frame is gone.
   void release(std::byte* frame) noexcept {
     top_ = frame;
@@ -55,19 +59,19 @@ class compute_worker {
       release_segment();
   }
 
-  /// Offers `frame`, whose state is saved. It may run elsewhere on return.
-  void push(fork_frame& frame) noexcept {
-    if (deque_.push(frame)) [[unlikely]]
+  /// Where the next frame that is offered will lie.
+  [[nodiscard]] std::int64_t offered_at() const noexcept { return deque_.end(); }
+  /// Offers `frame`, whose state is saved, at offered_at(). It may run elsewhere on return.
+  void push(fork_frame& frame, std::int64_t at) noexcept {
+    if (deque_.push(frame, at)) [[unlikely]]
       look_around();
   }
 
-  /// Takes back the frame that this worker pushed last. False: it was stolen.
-  [[nodiscard]] bool take_back() noexcept { return deque_.take_back(); }
+  /// Takes back the frame that this worker pushed last, at `at`. False: it was stolen.
+  [[nodiscard]] bool take_back(std::int64_t at) noexcept { return deque_.take_back(at); }
 
   /// Calls nest too deep to begin one more frame by a call.
-  [[nodiscard]] bool is_deep() const noexcept {
-    return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) < deep_below_;
-  }
+  [[nodiscard]] bool is_deep() const noexcept { return stack::machine::stack_end() < deep_below_; }
   /// The worker's loop goes on with `frame`, once all calls have returned.
   void run_next(fork_frame& frame) noexcept {
     next_ = &frame;

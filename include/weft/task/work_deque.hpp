@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -31,9 +32,13 @@ class work_deque {
     adopt(*rings_.back());
   }
 
-  /// True when the owner has to call grow() before it pushes again.
-  [[nodiscard]] bool push(T& entry) noexcept {
-    auto newest = newest_.load(std::memory_order_relaxed);  // relaxed: the owner's own
+  /// Where the next entry will lie. Where as many have been taken back as were pushed, it is where the last one lay.
+  [[nodiscard]] std::int64_t end() const noexcept {
+    return newest_.load(std::memory_order_relaxed);  // relaxed: the owner's own
+  }
+
+  /// Adds at end(). True when the owner has to call grow() before it pushes again.
+  [[nodiscard]] bool push(T& entry, std::int64_t newest) noexcept {
     // relaxed: published by the next line
     slots_[static_cast<std::size_t>(newest) & mask_].store(&entry, std::memory_order_relaxed);
     // release: publishes the slot and what the entry is; pairs with the acquire in take_oldest()
@@ -59,12 +64,11 @@ class work_deque {
     attention_.store(0, std::memory_order_seq_cst);
   }
 
-  /// Takes the newest out. False: thieves have taken all.
-  [[nodiscard]] bool take_back() noexcept {
-    auto newest = newest_.load(std::memory_order_relaxed) - 1;  // relaxed: the owner's own
-    newest_.store(newest, std::memory_order_relaxed);           // relaxed: ordered by the fence
-    base::asymmetric_fence_light();                             // lowered before, the look after; see the top
-    auto oldest = oldest_.load(std::memory_order_relaxed);      // relaxed: ordered by the fence
+  /// Takes the newest out, which was pushed at `newest`. False: thieves have taken all.
+  [[nodiscard]] bool take_back(std::int64_t newest) noexcept {
+    newest_.store(newest, std::memory_order_relaxed);       // relaxed: ordered by the fence
+    base::asymmetric_fence_light();                         // lowered before, the look after; see the top
+    auto oldest = oldest_.load(std::memory_order_relaxed);  // relaxed: ordered by the fence
     if (oldest < newest) [[likely]]
       return true;
     return take_last_back(oldest, newest);
@@ -113,7 +117,7 @@ class work_deque {
     // seq_cst: in one order with the thieves' exchanges. relaxed on failure: a thief has it
     bool taken = oldest == newest && oldest_.compare_exchange_strong(oldest, oldest + 1, std::memory_order_seq_cst,
                                                                      std::memory_order_relaxed);
-    newest_.store(newest + 1, std::memory_order_relaxed);  // relaxed: empty; publishes nothing
+    newest_.store(std::max(newest + 1, oldest), std::memory_order_relaxed);  // relaxed: empty; publishes nothing
     return taken;
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 // The switch for processors that weft has no assembly for: Boost.Context's.
 
@@ -15,6 +16,11 @@ struct saved_flow {
   void (*entry)(void*) = nullptr;  // until the flow has begun
   void* argument = nullptr;
 };
+
+/// Where the calling function's stack ends, about.
+[[nodiscard, gnu::always_inline]] inline std::uintptr_t stack_end() noexcept {
+  return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+}
 
 /// The lowest byte of its stack that a parked flow needs: not known.
 [[nodiscard]] inline const std::byte* lowest_live(const saved_flow&) noexcept { return nullptr; }
