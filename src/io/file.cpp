@@ -32,6 +32,9 @@ namespace {
 /// pieces it schedules.
 constexpr std::size_t most_in_one_copy = 256 * 1024;
 
+/// Whether a call with an offset failed because the file is a pipe or the like, where a ring ignores the offset.
+[[nodiscard]] bool has_no_offsets(ssize_t outcome) noexcept { return outcome < 0 && errno == ESPIPE; }
+
 /// Carries `bytes` by calls of `copy(done, bytes of the piece)`. Ends at a short piece; an error after some is left to
 /// the next call, as with one system call.
 template <class Copy>
@@ -57,11 +60,13 @@ template <class Copy>
   switch (what) {
     case kind::read:
       return copy_in_pieces(buffer, bytes, [&](std::size_t done, std::size_t piece) {
-        return ::pread(number, buffer + done, piece, static_cast<off_t>(offset + done));
+        auto got = ::pread(number, buffer + done, piece, static_cast<off_t>(offset + done));
+        return has_no_offsets(got) ? ::read(number, buffer + done, piece) : got;
       });
     case kind::write:
       return copy_in_pieces(buffer, bytes, [&](std::size_t done, std::size_t piece) {
-        return ::pwrite(number, buffer + done, piece, static_cast<off_t>(offset + done));
+        auto put = ::pwrite(number, buffer + done, piece, static_cast<off_t>(offset + done));
+        return has_no_offsets(put) ? ::write(number, buffer + done, piece) : put;
       });
     default: break;
   }

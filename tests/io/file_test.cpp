@@ -199,6 +199,18 @@ TEST_P(files_by, a_task_that_is_cancelled_before_it_begins_does_not_touch_the_fi
   });
 }
 
+TEST_P(files_by, that_are_pipes_take_no_notice_of_offsets) {
+  run([this] {
+    auto path = folder_ / "pipe";
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    auto pipe = file::open(path, {.access = file_access::read_write}).value();
+    EXPECT_EQ(carry_out(kind(), pipe.async_write_at(bytes_of("late"), 7)), std::size_t{4});
+    std::array<std::byte, 8> buffer;
+    EXPECT_EQ(carry_out(kind(), pipe.async_read_at(buffer, 7)), std::size_t{4});
+    EXPECT_EQ(text_of(std::span{buffer}.first(4)), "late");
+  });
+}
+
 // A read that no disk answers: from a pipe with a name. Rings only, whose reads end when they are asked to.
 class ring_files : public io_test {
  protected:

@@ -1,3 +1,4 @@
+#include "parallel/fib.hpp"
 #include "task/task_fixture.hpp"
 
 #include <algorithm>
@@ -26,6 +27,8 @@
 
 namespace weft {
 namespace {
+
+using testing::fib;
 
 using namespace std::chrono_literals;
 using testing::run_until_parked;
@@ -111,15 +114,6 @@ TEST_P(waits_in_compute, nested_computations_and_joins_and_blocking_calls_park) 
     });
     join_all(tasks);
   });
-}
-
-parallel_task<int> fib(int n) {
-  if (n < 2) co_return n;
-  int a = 0;
-  co_await fork(a, fib, n - 1);
-  int b = co_await call(fib, n - 2);
-  co_await join();
-  co_return a + b;
 }
 
 TEST_P(waits_in_compute, fork_join_and_parallel_for_park) {

@@ -1,3 +1,4 @@
+#include "parallel/fib.hpp"
 #include "task/task_fixture.hpp"
 
 #include <atomic>
@@ -13,17 +14,10 @@
 namespace weft {
 namespace {
 
+using testing::fib;
+
 class fork_join : public testing::runtime_test {};
 WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(fork_join);
-
-parallel_task<int> fib(int n) {
-  if (n < 2) co_return n;
-  int a = 0;
-  co_await fork(a, fib, n - 1);
-  int b = co_await call(fib, n - 2);
-  co_await join();
-  co_return a + b;
-}
 
 TEST_P(fork_join, gives_what_the_outermost_task_returned) {
   run([] { EXPECT_EQ(weft::fork_join(fib, 20), 6765); });

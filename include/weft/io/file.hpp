@@ -137,7 +137,8 @@ struct open_options {
 };
 
 /// An open file.
-/// Thread: any, for every member, at the same time; but for moving it. Reads and writes carry their offset.
+/// Thread: any, for every member, at the same time; but for moving it. Reads and writes carry their offset, of
+/// which pipes and the like take no notice.
 /// Cancel and deadlines: the system call is asked to end early and waited for. If it did end, nothing was done;
 /// otherwise its outcome is returned as if there had been no request. The operations are cases of select, race and
 /// when_all as well, and are left in the same way when they lose: what they did all the same is done.

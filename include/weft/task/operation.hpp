@@ -94,7 +94,7 @@ inline constexpr bool lends_stack =
 
 /// Whether an operation may still be carried out. Of most it does not matter: awaited again, they are another wait for
 /// the same. One that has something to hand over, a value to send, a function to call, or that notes how far it is, has
-/// this as a member, copied with it: it is carried out once. Spent by giving its outcome, and by being moved from.
+/// this as a member, moved with it: it is carried out once. Spent by giving its outcome, and by being moved from.
 /// Costs nothing where the operation is a temporary, as in `await(x.async_send(1))`.
 class single_use {
  public:

@@ -79,8 +79,7 @@ class when_all_operation : public detail::case_tuple<Ops...>,
 /// Order: an operation that waits in a queue begins anew there, last, whenever another one has happened. What the
 ///   kernel, a worker or a compute carrier does begins once.
 /// Cancel: those that have happened keep their outcome; the others fail with errc::cancelled or errc::timed_out. What
-/// the
-///   kernel does is asked to end, what runs to its end does, and both are waited for.
+///   the kernel does is asked to end, what runs to its end does, and both are waited for.
 /// Throws what an operation throws, the first of those that throw; what the others gave is lost then.
 template <class... Ops>
 [[nodiscard]] when_all_operation<Ops...> when_all(Ops&&... ops) {
