@@ -7,7 +7,9 @@
 #include <thread>
 
 #include <weft/base/asymmetric_fence.hpp>
+#include <weft/base/thread_slot.hpp>
 #include <weft/sched/runnable.hpp>
+#include <weft/sched/this_runnable.hpp>
 #include <weft/sched/turn.hpp>
 
 #include "sched/thread_state.hpp"
@@ -54,6 +56,7 @@ class carrier {
 
   /// Its thread: `task` is about to run its own code.
   void begin(runnable& task) noexcept {
+    set_this_runnable(&task);
     // relaxed: published by the next line
     runs_.store(&task, std::memory_order_relaxed);
     // release: the seat as the loop left it; pairs with is_inside()
@@ -92,6 +95,7 @@ class carrier {
   /// Its thread: the task does not run its own code any more. Returns whether the seat is still its.
   [[nodiscard]] bool end() noexcept {
     auto* mine = enter();
+    set_this_runnable(nullptr);
     // relaxed: only its own thread reads it from here on
     runs_.store(nullptr, std::memory_order_relaxed);
     return mine != nullptr;
@@ -131,15 +135,18 @@ class carrier {
   std::thread thread_;
 };
 
-/// The carrier that the calling OS thread is, or null. Never inlined: a task may wake on another OS thread, and a
-/// compiler may keep the address of a thread_local in a register.
-[[nodiscard]] carrier* current_carrier() noexcept;
+WEFT_DECLARE_THREAD_SLOT(carrier, weft_this_carrier);
 
 /// On the thread of `guest`: runs `task`, which may be gone on return.
 void resume_on_guest(carrier& guest, runnable& task) noexcept;
 
-/// What current_carrier() returns, for functions that are never inlined either and called for each wait.
-extern constinit thread_local carrier* this_carrier;
+/// The carrier that the calling OS thread is, or null.
+[[nodiscard]] inline carrier* current_carrier() noexcept {
+  carrier* found;
+  WEFT_LOAD_THREAD_SLOT(found, weft_this_carrier);
+  return found;
+}
+inline void set_current_carrier(carrier* self) noexcept { WEFT_STORE_THREAD_SLOT(weft_this_carrier, self); }
 
 /// The caller's seat, which stays the caller's while this lives. Where there is none (a plain OS thread, a task whose
 /// seat was handed over), get() is null. Nests. Not to be kept across a park.

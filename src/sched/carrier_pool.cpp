@@ -15,23 +15,13 @@ namespace {
 /// How often in a row a task has to run shortly beside the seats before it may run on them again.
 constexpr std::uint8_t short_runs_wanted = 3;
 
-[[gnu::noinline]] void set_carrier(carrier* value) noexcept {
-  this_carrier = value;
-  asm volatile("" ::: "memory");
-}
-
 }  // namespace
 
-constinit thread_local carrier* this_carrier = nullptr;
+constinit thread_local runnable* weft_this_runnable = nullptr;
+constinit thread_local carrier* weft_this_carrier = nullptr;
 
-[[gnu::noinline]] carrier* current_carrier() noexcept {
-  asm volatile("" ::: "memory");
-  return this_carrier;
-}
-
-[[gnu::noinline]] runnable* current_runnable() noexcept {
-  asm volatile("" ::: "memory");
-  auto* self = this_carrier;
+runnable* current_runnable() noexcept {
+  auto* self = current_carrier();
   return self ? self->runs() : nullptr;
 }
 
@@ -150,7 +140,7 @@ void carrier_pool::lower_priority(carrier& one) noexcept {
 }
 
 void carrier_pool::work(carrier& self) noexcept {
-  set_carrier(&self);
+  set_current_carrier(&self);
   {
     std::lock_guard guard{mutex_};
     self.thread_id_ = become_carrier();
@@ -163,7 +153,7 @@ void carrier_pool::work(carrier& self) noexcept {
   } else {
     work_beside(self);
   }
-  set_carrier(nullptr);
+  set_current_carrier(nullptr);
 }
 
 seat* carrier_pool::wait_for_seat(carrier& self) {

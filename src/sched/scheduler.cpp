@@ -252,6 +252,6 @@ scheduler_statistics scheduler::statistics() const noexcept {
   return sum;
 }
 
-void runnable::make_ready() noexcept { home_->schedule(*this); }
+[[gnu::flatten]] void runnable::make_ready() noexcept { home_->schedule(*this); }
 
 }  // namespace weft::sched

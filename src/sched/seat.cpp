@@ -50,28 +50,37 @@ bool seat::still_belongs_to(const carrier& one) const noexcept {
   }
 }
 
-bool seat::run(carrier& self) {
+// Flattened, as end_turn() and begin_turn_after(): of what a task that has no stack costs to resume, calls were a
+// third.
+[[gnu::flatten]] bool seat::run(carrier& self) {
   delivering_ = true;
   driver_->begin_on_this_thread();
   delivering_ = false;
-  while (auto* task = find_task()) {
-    if (searching_) stop_searching();
+  for (;;) {
+    auto* task = found_ ? std::exchange(found_, nullptr) : quick_task();
+    if (!task) [[unlikely]] {
+      task = find_task();
+      if (!task) return true;
+    }
+    if (searching_) [[unlikely]]
+      stop_searching();
     if (task->beside_ != 0) [[unlikely]] {
       owner_.carriers().run_beside(*task);
       continue;
     }
     count(resumed_);
     task->resume(self);
-    if (!self.end()) return false;
+    if (!self.end()) [[unlikely]]
+      return false;
   }
-  return true;
 }
 
-void seat::push_next(runnable& task) {
-  if (delivering_) return push_last(task);
-  auto* displaced = next_;
-  next_ = &task;
-  if (displaced) push_last(*displaced);
+/// What is ready here, unless there is something to look at first.
+runnable* seat::quick_task() {
+  const auto tick = tick_ + 1;
+  if (tick % outside_interval == 0 || tick % timer_interval == 0) return nullptr;
+  tick_ = tick;
+  return local_task();
 }
 
 void seat::push_last(runnable& task) {
@@ -129,8 +138,7 @@ void seat::push_spawned(runnable& task) {
   if (!alone_) owner_.wake_one();
 }
 
-runnable* seat::find_task() {
-  if (found_) return std::exchange(found_, nullptr);
+[[gnu::noinline]] runnable* seat::find_task() {
   for (;;) {
     ++tick_;
     if (tick_ % outside_interval == 0) look_outside();
@@ -205,7 +213,7 @@ runnable* seat::keep_rest(runnable** tasks, std::size_t count_of_tasks) {
   return tasks[0];
 }
 
-void seat::stop_searching() {
+[[gnu::noinline]] void seat::stop_searching() {
   searching_ = false;
   // seq_cst: with the fence in wake_one. While this seat searched, nobody was woken for what was pushed: if this was
   // the last searcher, and something is there, somebody has to come for it.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <weft/base/random.hpp>
@@ -71,7 +72,12 @@ class seat {
   [[nodiscard]] runnable* next_directly() noexcept;
 
   /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
-  void push_next(runnable& task);
+  void push_next(runnable& task) {
+    if (delivering_) [[unlikely]]
+      return push_last(task);
+    auto* displaced = std::exchange(next_, &task);
+    if (displaced) push_last(*displaced);
+  }
   void push_last(runnable& task);
   /// Puts a task that has not run yet before those that were spawned here earlier. Thread: the carrier.
   void push_spawned(runnable& task);
@@ -116,6 +122,7 @@ class seat {
     return reinterpret_cast<std::uintptr_t>(&one);
   }
   [[nodiscard, gnu::noinline]] bool still_belongs_to(const carrier& one) const noexcept;
+  [[nodiscard]] runnable* quick_task();
   [[nodiscard]] runnable* find_task();
   [[nodiscard]] runnable* local_task();
   [[nodiscard]] runnable* spawned_task();

@@ -216,7 +216,8 @@ void compute_pool::help(compute_worker& self, const std::atomic<bool>& ended) no
 void compute_pool::work(compute_worker& self) noexcept {
   become_compute_thread();
   sched::carrier guest{home_, sched::carrier::kind::guest};
-  self.guest_ = sched::this_carrier = &guest;
+  self.guest_ = &guest;
+  sched::set_current_carrier(&guest);
   this_compute_worker = &self;
   self.use(self.unused_stack());
   do {
@@ -228,7 +229,7 @@ void compute_pool::work(compute_worker& self) noexcept {
     searching_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: ordered by the mutex, under which it looks again
   } while (fall_asleep(self, nullptr));
   this_compute_worker = nullptr;
-  sched::this_carrier = nullptr;
+  sched::set_current_carrier(nullptr);
 }
 
 void compute_pool::carrier_blocks() noexcept {

@@ -16,6 +16,9 @@ namespace {
 class os_thread_state final : public task_state {
  public:
   os_thread_state() noexcept : task_state{task_kind::os_thread, nullptr, {}} {}
+  ~os_thread_state() override {
+    if (sched::this_runnable() == this) sched::set_this_runnable(nullptr);
+  }
 
   void resume(sched::carrier&) noexcept override { std::terminate(); }  // never scheduled
 
@@ -67,28 +70,15 @@ class os_thread_state final : public task_state {
   std::exception_ptr nothing_;
 };
 
+}  // namespace
+
 // Never inlined: a task may wake on another OS thread, and a compiler may keep the address of a thread_local.
 [[gnu::noinline]] task_state& this_os_thread() noexcept {
   static thread_local os_thread_state state;
   asm volatile("" ::: "memory");
+  // While a carrier runs a coroutine, that is what its thread runs.
+  if (!sched::this_runnable()) sched::set_this_runnable(&state);
   return state;
-}
-
-}  // namespace
-
-// As this_os_thread() never inlined, both. Not through current_runnable(), since every operation begins here.
-[[gnu::noinline]] task_state& current_task() noexcept {
-  asm volatile("" ::: "memory");
-  auto* here = sched::this_carrier;
-  auto* running = here ? here->runs() : nullptr;
-  return running ? static_cast<task_state&>(*running) : this_os_thread();
-}
-
-[[gnu::noinline]] task_state& current_stack() noexcept {
-  asm volatile("" ::: "memory");
-  auto* here = sched::this_carrier;
-  auto* running = here ? static_cast<task_state*>(here->runs()) : nullptr;
-  return running && running->kind() != task_kind::coroutine ? *running : this_os_thread();
 }
 
 void about_to_block(wait_kind kind) noexcept {

@@ -47,9 +47,9 @@ enum class cancellable : std::uint8_t {
 // one location, the later sees the earlier. Why the word may be touched by a waker late: the epoch is checked in the
 // same exchange that claims, and the word lives in the task, which outlives everyone who holds a reference or a node.
 //
-// A request to cancel is a flag of its own, set for the task's life. Canceller and owner both store, then look: the one
-// sets the flag and looks at the word for a wait to end, the other begins a wait and looks at the flag. Both in one
-// order (seq_cst), so that at least one of them sees the other.
+// A request to cancel is a flag of its own, set for the task's life. Canceller and owner both store, then look, with a
+// fence between: the one sets the flag and looks at the word for a wait to end, the other begins a wait and, once the
+// wait is registered, looks at the flag. So at least one of them sees the other.
 
 /// Something that the scheduler can resume, or an OS thread that can be woken.
 /// Thread: as each member says.
@@ -84,15 +84,28 @@ class runnable {
       return true;
     }
     if (cancel_was_requested()) return false;
-    // seq_cst: with the look that follows, see above; an exchange, since of all sequentially consistent stores it is
-    // the cheapest. Its release as above.
-    word_.exchange(next, std::memory_order_seq_cst);
-    // seq_cst: as above; its acquire as in cancel_was_requested()
-    if (cancel_.load(std::memory_order_seq_cst)) {
-      end_wait_unstarted();
-      return false;
-    }
+    // release: as above
+    word_.store(next, std::memory_order_release);
     return true;
+  }
+
+  /// Whether the owner has executed a read-modify-write since begin_wait(): registered its wait under a lock.
+  enum class locked_since : bool { no, yes };
+  /// Owner: the wait, cancellable, is registered. A request to cancel that may have missed it ends it.
+  void look_for_cancel(locked_since begun) noexcept {
+#if defined(__x86_64__)
+    // There every read-modify-write is a fence: the compiler only has to keep the order.
+    if (begun == locked_since::yes) {
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: see the top
+    } else {
+      std::atomic_thread_fence(std::memory_order_seq_cst);  // seq_cst: see the top
+    }
+#else
+    static_cast<void>(begun);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // seq_cst: see the top
+#endif
+    if (cancel_was_requested()) [[unlikely]]
+      claim_and_notify(epoch(), static_cast<std::int32_t>(wake_reason::cancelled));
   }
 
   /// The epoch of the present wait. Owner.
@@ -280,11 +293,6 @@ class runnable {
 
   [[nodiscard]] static std::uint64_t bits_of(std::int32_t reason) noexcept {
     return static_cast<std::uint64_t>(reason + reason_offset) << reason_shift;
-  }
-
-  void end_wait_unstarted() noexcept {
-    // Nobody but a canceller knows of the wait. If one was first, it did all in one step.
-    if (claim_own()) end_wait_claimed();
   }
 
   std::atomic<std::uint64_t> word_{claimed_bit | notified_bit};

@@ -14,6 +14,7 @@ class channel<T>::send_operation : base::list_hook {
  public:
   using value_type = send_result<T>;
   static constexpr wait_kind kind = wait_kind::channel;
+  static constexpr bool locks_to_arm = true;
   send_operation(channel& to, T value) noexcept : to_{&to}, value_{std::move(value)} {}
   send_operation(send_operation&& other) noexcept
       : to_{other.to_}, value_{std::move(other.value_)}, use_{std::move(other.use_)} {}
@@ -23,25 +24,17 @@ class channel<T>::send_operation : base::list_hook {
 
   bool try_complete() {
     use_.check("channel", to_);
-    if (!to_->might(can_send)) return false;
-    detail::woken_waiters woken;
-    std::unique_lock guard{to_->lock_};
-    return proceed(nullptr, woken, guard);
+    if (to_->send_plainly(value_)) return done_ = sent_ = true;
+    return to_->might(can_send) && try_everything();
   }
   bool arm(wait_node& node) {
-    detail::woken_waiters woken;
-    std::unique_lock guard{to_->lock_};
-    if (!to_->closed_ && to_->values_.size() >= to_->limit_ && !any(to_->receivers_, node.task)) {
-      WEFT_CHECK(!this->is_linked(), "an operation of it waits already, for somebody else", "channel", to_);
-      node_ = &node;
-      to_->senders_.push_back(*this);
-      to_->note_state();
-      return false;
-    }
-    // Its own wait first: a receiver whose wait was ended has been given a value.
-    if (!node.claim()) return false;
-    static_cast<void>(proceed(node.task, woken, guard));
-    return true;
+    to_->lock_.lock();
+    if (to_->might(can_send)) [[unlikely]]
+      return look_again(node);
+    std::lock_guard guard{to_->lock_, std::adopt_lock};
+    queue_up(node);
+    to_->note_state(true, false, false);
+    return false;
   }
   void disarm(wait_node& node) noexcept {
     if (node.ended_the_wait()) return;  // taken out by whoever ended it; the channel may be gone
@@ -69,6 +62,38 @@ class channel<T>::send_operation : base::list_hook {
   template <class U>
   friend class base::intrusive_list;
 
+  [[gnu::noinline]] bool try_everything() {
+    detail::woken_waiters woken;
+    to_->lock_.lock();
+    if (!to_->give(value_, nullptr, woken)) return fail_or_store(woken);
+    std::lock_guard guard{to_->lock_, std::adopt_lock};
+    to_->note_state();
+    return done_ = sent_ = true;
+  }
+  /// Where nobody receives: the channel is closed, or the value goes into its queue. Under the lock, which it lets go.
+  [[gnu::noinline]] bool fail_or_store(detail::woken_waiters& woken) {
+    std::unique_lock guard{to_->lock_, std::adopt_lock};
+    return proceed(nullptr, woken, guard);
+  }
+  /// arm() where something may have changed since try_complete(). Under the lock, which it lets go.
+  [[gnu::noinline]] bool look_again(wait_node& node) {
+    detail::woken_waiters woken;
+    std::unique_lock guard{to_->lock_, std::adopt_lock};
+    if (!to_->closed_ && to_->values_.size() >= to_->limit_ && !any(to_->receivers_, node.task)) {
+      queue_up(node);
+      to_->note_state();
+      return false;
+    }
+    // Its own wait first: a receiver whose wait was ended has been given a value.
+    if (!node.claim()) return false;
+    static_cast<void>(proceed(node.task, woken, guard));
+    return true;
+  }
+  void queue_up(wait_node& node) noexcept {
+    WEFT_CHECK(!this->is_linked(), "an operation of it waits already, for somebody else", "channel", to_);
+    node_ = &node;
+    to_->senders_.push_back(*this);
+  }
   bool proceed(const sched::runnable* self, detail::woken_waiters& woken, std::unique_lock<base::spin_lock>& guard) {
     to_->make_room(guard);
     if (to_->closed_) return done_ = true;
@@ -100,31 +125,22 @@ class channel<T>::recv_operation : base::list_hook {
  public:
   using value_type = result<T>;
   static constexpr wait_kind kind = wait_kind::channel;
+  static constexpr bool locks_to_arm = true;
   explicit recv_operation(channel& from) noexcept : from_{&from} {}
   recv_operation(recv_operation&& other) noexcept : from_{other.from_} {}
 
   bool try_complete() {
-    if (!from_->might(can_receive)) return false;
-    block_pointer emptied;  // freed after the lock was let go
-    detail::woken_waiters woken;
-    std::lock_guard guard{from_->lock_};
-    return proceed(nullptr, woken, emptied);
+    if (from_->receive_plainly(value_)) return done_ = true;
+    return from_->might(can_receive) && try_everything();
   }
   bool arm(wait_node& node) {
-    block_pointer emptied;  // freed after the lock was let go
-    detail::woken_waiters woken;
-    std::lock_guard guard{from_->lock_};
-    if (!from_->closed_ && from_->values_.size() == 0 && !any(from_->senders_, node.task)) {
-      WEFT_CHECK(!this->is_linked(), "an operation of it waits already, for somebody else", "channel", from_);
-      node_ = &node;
-      from_->receivers_.push_back(*this);
-      from_->note_state();
-      return false;
-    }
-    // Its own wait first: a sender whose wait was ended has sent its value.
-    if (!node.claim()) return false;
-    static_cast<void>(proceed(node.task, woken, emptied));
-    return true;
+    from_->lock_.lock();
+    if (from_->might(can_receive)) [[unlikely]]
+      return look_again(node);
+    std::lock_guard guard{from_->lock_, std::adopt_lock};
+    queue_up(node);
+    from_->note_state(false, true, false);
+    return false;
   }
   void disarm(wait_node& node) noexcept {
     if (node.ended_the_wait()) return;  // taken out by whoever ended it; the channel may be gone
@@ -150,6 +166,41 @@ class channel<T>::recv_operation : base::list_hook {
   template <class U>
   friend class base::intrusive_list;
 
+  [[gnu::noinline]] bool try_everything() noexcept {
+    detail::woken_waiters woken;
+    from_->lock_.lock();
+    if (from_->values_.size() != 0) return receive_and_refill(woken);
+    std::lock_guard guard{from_->lock_, std::adopt_lock};
+    if (!from_->take_from_sender(value_, nullptr, woken)) return done_ = from_->closed_;
+    from_->note_state();
+    return done_ = true;
+  }
+  /// From the queue, of a channel on which senders wait, or which leaves a block. Under the lock, which it lets go.
+  [[gnu::noinline]] bool receive_and_refill(detail::woken_waiters& woken) noexcept {
+    block_pointer emptied;  // freed after the lock was let go
+    std::lock_guard guard{from_->lock_, std::adopt_lock};
+    return proceed(nullptr, woken, emptied);
+  }
+  /// arm() where something may have changed since try_complete(). Under the lock, which it lets go.
+  [[gnu::noinline]] bool look_again(wait_node& node) noexcept {
+    block_pointer emptied;  // freed after the lock was let go
+    detail::woken_waiters woken;
+    std::lock_guard guard{from_->lock_, std::adopt_lock};
+    if (!from_->closed_ && from_->values_.size() == 0 && !any(from_->senders_, node.task)) {
+      queue_up(node);
+      from_->note_state();
+      return false;
+    }
+    // Its own wait first: a sender whose wait was ended has sent its value.
+    if (!node.claim()) return false;
+    static_cast<void>(proceed(node.task, woken, emptied));
+    return true;
+  }
+  void queue_up(wait_node& node) noexcept {
+    WEFT_CHECK(!this->is_linked(), "an operation of it waits already, for somebody else", "channel", from_);
+    node_ = &node;
+    from_->receivers_.push_back(*this);
+  }
   bool proceed(const sched::runnable* self, detail::woken_waiters& woken, block_pointer& emptied) noexcept {
     if (!from_->receive_now(value_, self, woken, emptied)) return done_ = from_->closed_;
     from_->note_state();

@@ -120,6 +120,7 @@ class mutex::lock_operation {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::lock;
+  static constexpr bool locks_to_arm = true;
   explicit lock_operation(mutex& target) noexcept : target_{&target} {}
 
   bool try_complete() noexcept { return target_->try_lock(); }

@@ -73,6 +73,7 @@ class acquire_operation : base::list_hook {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::lock;
+  static constexpr bool locks_to_arm = true;
   acquire_operation(semaphore& target, std::size_t permits) noexcept : target_{&target}, permits_{permits} {}
   acquire_operation(acquire_operation&& other) noexcept : target_{other.target_}, permits_{other.permits_} {}
 

@@ -58,7 +58,15 @@ class value_queue {
   /// There is a value, which is moved to `into`. A block that has become empty and is not kept goes to `emptied`, to be
   /// freed outside the lock.
   void pop(std::optional<T>& into, std::unique_ptr<block>& emptied) noexcept {
-    if (head_ == last_) leave_cells(emptied);
+    if (leaves_block()) leave_block(emptied);
+    pop(into);
+  }
+
+  /// A chain whose next value lies in the block after the first one.
+  [[nodiscard]] bool leaves_block() const noexcept { return !ring_ && head_ == last_; }
+  /// pop() that leaves no block.
+  void pop(std::optional<T>& into) noexcept {
+    if (head_ == last_) head_ = 0;
     auto& from = head_cells()[head_].value;
     into.emplace(std::move(from));
     std::destroy_at(&from);
@@ -87,9 +95,8 @@ class value_queue {
     last_ = cells_in_block;
   }
 
-  void leave_cells(std::unique_ptr<block>& emptied) noexcept {
+  void leave_block(std::unique_ptr<block>& emptied) noexcept {
     head_ = 0;
-    if (ring_) return;
     auto left = std::move(first_block_);
     first_block_ = std::move(left->next);
     (spare_ ? emptied : spare_) = std::move(left);

@@ -27,8 +27,11 @@ class woken_waiters {
   woken_waiters() = default;
   ~woken_waiters() {
     if (first_) first_->make_ready();
-    // The node is gone once its task is ready: taken out before.
-    while (auto* node = others_.pop_front()) node->task->make_ready();
+    while (others_) {
+      auto* task = others_->task;
+      others_ = next(*others_);  // the node is gone once its task is ready
+      task->make_ready();
+    }
   }
   woken_waiters(const woken_waiters&) = delete;
   woken_waiters& operator=(const woken_waiters&) = delete;
@@ -45,7 +48,14 @@ class woken_waiters {
     if (!first_) {
       first_ = task;
     } else {
-      others_.push_back(node);  // in the frame of a parked task, which stays parked until it is made ready
+      // In the frame of a parked task, which stays parked until it is made ready.
+      if (others_) {
+        static_cast<base::list_hook*>(last_)->next = &node;
+      } else {
+        others_ = &node;
+      }
+      last_ = &node;
+      node.next = nullptr;
     }
     return true;
   }
@@ -60,8 +70,13 @@ class woken_waiters {
   }
 
  private:
+  [[nodiscard]] static sched::wait_node* next(sched::wait_node& node) noexcept {
+    return static_cast<sched::wait_node*>(node.next);
+  }
+
   sched::runnable* first_ = nullptr;
-  wait_list others_;
+  sched::wait_node* others_ = nullptr;  // a chain
+  sched::wait_node* last_ = nullptr;    // of those
 };
 
 /// Takes `node` out of the list it is in, if it is in one. Under the object's lock.
@@ -180,6 +195,7 @@ class gate_wait {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::lock;
+  static constexpr bool locks_to_arm = true;
   explicit gate_wait(Target& target, std::uint64_t phase = 0) noexcept : target_{&target}, phase_{phase} {}
 
   bool try_complete() const noexcept { return target_->is_open(phase_); }

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <coroutine>
 #include <exception>
+#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -111,6 +112,11 @@ class single_use {
   bool spent_ = false;
 };
 
+/// Whether arm(), where it registers the wait, takes a spin lock, or executes another atomic read-modify-write.
+template <class Op>
+inline constexpr auto locks_to_arm =
+    requires { requires Op::locks_to_arm; } ? sched::runnable::locked_since::yes : sched::runnable::locked_since::no;
+
 /// Until when a wait for `op` may last: the nearest of the task's deadline and one that the operation has of its own.
 template <class Op>
 [[nodiscard]] time_point deadline_of(const Op& op, const task_state& self) noexcept {
@@ -195,6 +201,7 @@ class waiting {
     }
     // Every wait that got here goes through notify(), even one that is decided already: nothing is undone by hand.
     if constexpr (may_be_left) {
+      if (how == sched::cancellable::yes) task.look_for_cancel(locks_to_arm<Op>);
       if (auto until = deadline_of(op, task); until != no_deadline && task.kind() != task_kind::os_thread) {
         timer_.arm(task, node_.epoch, until);
       }
@@ -293,14 +300,12 @@ class waiting {
   phase phase_ = phase::starting;
 };
 
+// In line, both: each function between a switch of stacks and the caller is a return that the processor predicts
+// wrongly.
+
+/// What has to wait.
 template <class Op>
-[[nodiscard]] typename Op::value_type await_on_stack(Op& op, task_state& self) {
-  constexpr bool may_be_left = !uninterruptible<Op>;
-  // Before anything else: a cancelled task whose operations all fail at once has to let others run as well.
-  if (self.must_give_way()) [[unlikely]]
-    self.give_way();
-  if (may_be_left && !always_begins<Op> && self.must_stop()) return op.fail(errc::cancelled);
-  if (op.try_complete()) return op.take();
+[[nodiscard, gnu::always_inline]] inline typename Op::value_type wait_on_stack(Op& op, task_state& self) {
   if constexpr (blocks_in_place<Op>) {
     if (self.kind() == task_kind::os_thread) {
       if constexpr (Op::kind == wait_kind::compute) {  // in place that is no wait
@@ -323,33 +328,54 @@ template <class Op>
   return wait.take(op);
 }
 
-template <operation Op>
-class operation_awaiter final : wait_step, waiting<Op> {
-  using wait = waiting<Op>;  // a base, so that the two bytes below lie in its padding: there may be millions
+template <class Op>
+[[nodiscard, gnu::always_inline]] inline typename Op::value_type await_on_stack(Op& op, task_state& self) {
+  constexpr bool may_be_left = !uninterruptible<Op>;
+  // Before anything else: a cancelled task whose operations all fail at once has to let others run as well.
+  if (self.must_give_way()) [[unlikely]]
+    self.give_way();
+  if (may_be_left && !always_begins<Op> && self.must_stop()) return op.fail(errc::cancelled);
+  if (op.try_complete()) [[likely]]
+    return op.take();
+  return wait_on_stack(op, self);
+}
 
+template <operation Op>
+class operation_awaiter final : wait_step {
  public:
   /// `op` lives in the coroutine's frame already, as part of the expression that awaits it.
-  explicit operation_awaiter(Op& op) noexcept : wait{current_task()}, op_{op} {}
+  explicit operation_awaiter(Op& op) noexcept : op_{op} {}
+  ~operation_awaiter() {
+    if (how_ == how::waits) {
+      wait_.~waiting();
+    } else if (how_ == how::threw) {
+      error_.~exception_ptr();
+    }
+  }
+  operation_awaiter(const operation_awaiter&) = delete;
+  operation_awaiter& operator=(const operation_awaiter&) = delete;
 
   [[nodiscard]] bool await_ready() {
-    if (wait::self().kind() != task_kind::coroutine) {
-      // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits, in await_resume().
-      how_ = how::in_place;
-      return true;
-    }
-    gives_way_ = wait::self().must_give_way();
-    return !gives_way_ && is_done_early();
+    auto& self = current_task();
+    // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits, in await_resume().
+    if (self.kind() != task_kind::coroutine) return true;
+    how_ = how::early;
+    gives_way_ = self.must_give_way();
+    if (!gives_way_ && is_done_early(self)) return true;
+    how_ = how::waits;
+    std::construct_at(&wait_, self);
+    return false;
   }
 
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> here) {
-    auto& task = static_cast<coroutine_state&>(wait::self());
+    auto& task = static_cast<coroutine_state&>(wait_.self());
     task.suspend(coroutine_link{here}, *this);
     if (gives_way_) [[unlikely]] {
       task.let_others_run();  // may be running elsewhere from here on: touch nothing
       return true;
     }
-    while (!wait::step(op_)) {
+    while (!wait_.step(op_)) {
       // From a successful commit on the coroutine may run, and end, elsewhere: touch nothing.
       if (task.park_suspended()) return true;
     }
@@ -359,41 +385,52 @@ class operation_awaiter final : wait_step, waiting<Op> {
 
   [[nodiscard]] typename Op::value_type await_resume() {
     switch (how_) {
-      case how::in_place: return await_on_stack(op_, wait::self());
+      case how::waits: return wait_.take(op_);
       case how::early: return op_.take();
-      case how::waits: break;
+      case how::in_place: return await_in_place();
+      case how::threw: break;
     }
-    if (error_) [[unlikely]]
-      std::rethrow_exception(error_);
-    return wait::take(op_);
+    std::rethrow_exception(error_);
   }
 
  private:
-  enum class how : std::uint8_t { waits, early, in_place };
+  enum class how : std::uint8_t { in_place, early, waits, threw };
 
-  [[nodiscard]] bool is_done_early() {
+  [[nodiscard, gnu::noinline]] typename Op::value_type await_in_place() { return await_on_stack(op_, current_stack()); }
+
+  [[nodiscard]] bool is_done_early(const task_state& self) {
     // Where it must stop, step() says so.
-    if (!uninterruptible<Op> && wait::self().must_stop()) return false;
-    if (!op_.try_complete()) return false;
-    how_ = how::early;
-    return true;
+    if (!uninterruptible<Op> && self.must_stop()) return false;
+    return op_.try_complete();
   }
 
   // By the scheduler, so that what an operation throws is kept for the coroutine.
   bool woken() override {
     try {
-      if (std::exchange(gives_way_, false) && is_done_early()) return true;
-      return wait::step(op_);
+      if (std::exchange(gives_way_, false) && is_done_early(wait_.self())) {
+        leave_wait(how::early);
+        return true;
+      }
+      return wait_.step(op_);
     } catch (...) {
-      error_ = std::current_exception();
+      leave_wait(how::threw);
+      std::construct_at(&error_, std::current_exception());
       return true;
     }
   }
+  void leave_wait(how next) noexcept {
+    wait_.~waiting();
+    how_ = next;
+  }
 
-  how how_ = how::waits;
-  bool gives_way_ = false;
+  // Nothing but a byte is written for an operation that is complete at once.
+  union {
+    waiting<Op> wait_;          // how::waits
+    std::exception_ptr error_;  // how::threw
+  };
   Op& op_;
-  std::exception_ptr error_;
+  how how_ = how::in_place;
+  bool gives_way_ = false;
 };
 
 }  // namespace detail

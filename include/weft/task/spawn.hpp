@@ -164,6 +164,7 @@ class end_operation {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::join;
+  static constexpr bool locks_to_arm = true;
   explicit end_operation(task_state& target) noexcept : target_{&target} {}
 
   bool try_complete() const noexcept { return target_->has_ended(); }

@@ -16,6 +16,7 @@
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/runnable.hpp>
+#include <weft/sched/this_runnable.hpp>
 #include <weft/task/task_extras.hpp>
 
 namespace weft {
@@ -231,11 +232,24 @@ class blocked_in_place {
   compute_worker* worker_;
 };
 
+/// What the calling OS thread waits as when it runs no task.
+[[nodiscard]] task_state& this_os_thread() noexcept;
+
 /// The task that runs on the calling OS thread, of either kind, or else the OS thread itself.
-[[nodiscard]] task_state& current_task() noexcept;
+[[nodiscard]] inline task_state& current_task() noexcept {
+  auto* running = sched::this_runnable();
+  if (!running) [[unlikely]]
+    return this_os_thread();
+  return static_cast<task_state&>(*running);
+}
 
 /// Like current_task(), but for waits that keep their stack: inside a coroutine it is the OS thread.
-[[nodiscard]] task_state& current_stack() noexcept;
+[[nodiscard]] inline task_state& current_stack() noexcept {
+  auto& running = current_task();
+  if (running.kind() == task_kind::coroutine) [[unlikely]]
+    return this_os_thread();
+  return running;
+}
 
 }  // namespace detail
 
