@@ -17,8 +17,8 @@ constexpr std::uint8_t short_runs_wanted = 3;
 
 }  // namespace
 
-constinit thread_local runnable* weft_this_runnable = nullptr;
-constinit thread_local carrier* weft_this_carrier = nullptr;
+WEFT_THREAD_SLOT constinit thread_local runnable* weft_this_runnable = nullptr;
+WEFT_THREAD_SLOT constinit thread_local carrier* weft_this_carrier = nullptr;
 
 runnable* current_runnable() noexcept {
   auto* self = current_carrier();

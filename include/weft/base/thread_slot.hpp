@@ -9,6 +9,13 @@
 #define WEFT_DECLARE_THREAD_SLOT(type, slot) \
   [[gnu::tls_model("initial-exec")]] extern constinit thread_local type* slot asm(#slot)
 
+/// Before the definition of a slot: optimisers that see the whole program do not see who names it.
+#if defined(__clang__)
+#define WEFT_THREAD_SLOT [[gnu::used]]
+#else
+#define WEFT_THREAD_SLOT [[gnu::used, gnu::externally_visible]]
+#endif
+
 #if defined(__x86_64__)
 
 /// Reads `slot`, and writes it: on whatever OS thread the caller is at that moment.
