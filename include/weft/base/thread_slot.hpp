@@ -52,5 +52,16 @@
   } while (false)
 
 #else
-#error weft runs on x86-64 and arm64
+
+#define WEFT_LOAD_THREAD_SLOT(into, slot)   \
+  (into) = []() __attribute__((noinline)) { \
+    asm volatile("" ::: "memory");          \
+    return slot;                            \
+  }()
+#define WEFT_STORE_THREAD_SLOT(slot, value)        \
+  [](auto* weft_value) __attribute__((noinline)) { \
+    slot = weft_value;                             \
+    asm volatile("" ::: "memory");                 \
+  }(value)
+
 #endif
