@@ -88,7 +88,7 @@ void fork_join_base::run(compute_worker& on) noexcept {
 void fork_join_base::begin_here() noexcept {
   std::exception_ptr error;
   try {
-    if (begin()) return;
+    if (begin_outermost()) return;
     error = refusal();
   } catch (...) {
     error = std::current_exception();
@@ -108,7 +108,7 @@ void fork_join_base::run_in_place() noexcept {
 }
 
 void fork_join_base::ended(std::exception_ptr error) noexcept {
-  error_ = std::move(error);
+  error_ = outcome(std::move(error));
   auto* helper = helper_;
   auto* carriers = helper ? helper->pool() : pool();
   if (auto lost = exceptions_lost(); lost != 0 && carriers) carriers->note_lost_exceptions(lost);

@@ -2,10 +2,14 @@
 
 namespace weft::detail {
 
-void throw_if_stopped() {
-  auto why = this_compute_worker->root()->stopped();
-  if (why != 0) throw std::system_error{static_cast<errc>(why)};
+bool is_stopped() noexcept {
+  auto& root = *this_compute_worker->root();
+  if (root.stopped() == 0) return false;
+  root.leave_out();
+  return true;
 }
+
+void fail_here() noexcept { this_compute_worker->fail(std::current_exception()); }
 
 std::size_t carriers_here() noexcept {
   auto* home = runtime::current();

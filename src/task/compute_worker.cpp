@@ -160,6 +160,14 @@ void compute_worker::end(fork_frame& frame) noexcept {
   }
 }
 
+void compute_worker::fail(std::exception_ptr error) noexcept {
+  auto& root = *stack_->root;
+  if (!root.fail(std::move(error))) return;
+  if (pool_) return pool_->stop(root, errc::cancelled);
+  root.set_stopped(errc::cancelled);
+  check_soon();
+}
+
 void compute_worker::run_stolen(fork_frame& frame) noexcept {
   ++frame.steals;
   stack_->root = frame.stack->root;

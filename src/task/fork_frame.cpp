@@ -11,7 +11,7 @@ void fork_root::keep(const fork_frame& frame, std::exception_ptr error) noexcept
   std::lock_guard guard{mutex_};
   auto same = [&](const failure& each) { return each.frame == &frame; };
   if (std::ranges::any_of(failures_, same)) {
-    if (error) ++lost_;
+    if (error && !only_says_stopped(error)) ++lost_;
     return;
   }
   try {
@@ -30,7 +30,7 @@ void fork_root::hand_over(const fork_frame& from, const fork_frame& to) noexcept
     handed->frame = &to;
     return;
   }
-  ++lost_;
+  if (handed->error && !only_says_stopped(handed->error)) ++lost_;
   failures_.erase(handed);
 }
 
@@ -43,6 +43,38 @@ std::exception_ptr fork_root::take(const fork_frame& frame) noexcept {
     failures_.erase(found);
   }
   return error ? error : refusal();
+}
+
+bool fork_root::fail(std::exception_ptr error) noexcept {
+  std::lock_guard guard{mutex_};
+  if (only_says_stopped(error)) {
+    left_out_ = true;
+    return false;
+  }
+  if (given_up_with_) {
+    ++lost_;
+    return false;
+  }
+  given_up_with_ = std::move(error);
+  return true;
+}
+
+std::exception_ptr fork_root::outcome(std::exception_ptr error) const noexcept {
+  std::lock_guard guard{mutex_};
+  if (given_up_with_) return given_up_with_;
+  return error || !left_out_ ? error : refusal();
+}
+
+bool fork_root::only_says_stopped(const std::exception_ptr& error) const noexcept {
+  auto why = stopped();
+  if (why == 0) return false;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::system_error& said) {
+    return said.code() == static_cast<errc>(why);
+  } catch (...) {
+    return false;
+  }
 }
 
 std::exception_ptr fork_root::refusal() const noexcept {

@@ -14,7 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include <weft/parallel/parallel_for.hpp>
 #include <weft/parallel/parallel_sort.hpp>
+
+#include "parallel/counting_iterator.hpp"
 
 namespace weft {
 namespace {
@@ -157,6 +160,128 @@ TEST_P(sorting, a_comparison_that_throws_loses_nothing) {
         check([&] { parallel_sort(words.begin(), words.end(), std::ref(once)); });
         check([&] { parallel_stable_sort(words.begin(), words.end(), std::ref(again)); });
       }
+    }
+  });
+}
+
+/// A sort in one part of a loop, of which another part throws once the comparison has been called `before` times.
+/// Returns how often it was called after the loop had stopped.
+template <class Less, class Sort>
+std::size_t comparisons_after_the_end(std::size_t before, Less less, Sort sort) {
+  std::atomic<std::size_t> calls{0}, after{0};
+  std::atomic<bool> reached{false}, is_over{false};
+  auto compare = [&](const auto& a, const auto& b) {
+    if (++calls == before) {
+      reached = true;
+      for (; !is_over; std::this_thread::yield()) {
+        try {
+          parallel_for(0, 1, [](std::size_t) {});
+        } catch (const std::system_error&) {
+          is_over = true;
+        }
+      }
+    }
+    if (is_over) ++after;
+    return less(a, b);
+  };
+  EXPECT_THROW(parallel_for(0, 2,
+                            [&](std::size_t i) {
+                              if (i == 1) sort(compare);
+                              reached = reached || i == 1;
+                              while (!reached) std::this_thread::yield();
+                              throw std::out_of_range{"elsewhere"};
+                            }),
+               std::out_of_range);
+  EXPECT_TRUE(is_over) << "it was sorted before";
+  return after;
+}
+
+TEST(sorting_of_many, a_stop_is_noticed_in_the_middle_of_a_partition_and_of_a_merge) {
+  runtime home{{.seats = 1, .compute_carriers = 2}};
+  run_in(home, {}, [] {
+    constexpr std::size_t few = 70'000;
+    const testing::same_element_iterator first{0}, last{std::size_t{1} << 40};
+    auto is_equal = [](const auto&, const auto&) { return false; };
+    auto sort = [&](auto& compare) { parallel_sort(first, last, std::ref(compare)); };
+    EXPECT_LT(comparisons_after_the_end(100'000, is_equal, sort), few);
+    // What is left to when quicksort's pivots are bad.
+    auto heap_sort = [&](auto& compare) { detail::heap_sort(first, last, compare, detail::is_stopped); };
+    EXPECT_LT(comparisons_after_the_end(100'000, is_equal, heap_sort), few);
+    const auto given = shuffled(300'000, 2);
+    for (std::size_t before : {100, 1'000'000, 4'000'000}) {  // of some 5,000,000
+      auto numbers = given;
+      auto stable_sort = [&](auto& compare) {
+        parallel_stable_sort(numbers.begin(), numbers.end(), std::ref(compare));
+      };
+      EXPECT_LT(comparisons_after_the_end(before, std::less<>{}, stable_sort), few);
+      std::ranges::sort(numbers);
+      EXPECT_TRUE(std::ranges::equal(numbers, std::views::iota(0, 300'000)));
+    }
+  });
+}
+
+TEST_P(sorting, a_sort_of_a_million_million_elements_ends_when_it_is_cancelled_or_the_comparison_throws) {
+  run([] {
+    const testing::same_element_iterator first{0}, last{std::size_t{1} << 40};
+    std::atomic<int> calls{0};
+    EXPECT_THROW(parallel_sort(first, last,
+                               [&](const auto&, const auto&) {
+                                 if (++calls == 1000) throw std::out_of_range{"1000"};
+                                 return false;
+                               }),
+                 std::out_of_range);
+    calls = 0;
+    auto sorts = spawn([&] { parallel_sort(first, last, [&](const auto&, const auto&) { return ++calls, true; }); });
+    while (calls < 1000) yield();
+    sorts.cancel();
+    EXPECT_THROW(sorts.join(), std::system_error);
+  });
+}
+
+TEST_P(sorting, sorts_run_inside_loops_and_loops_inside_comparisons) {
+  run([] {
+    parallel_for(0, 4, [](std::size_t seed) {
+      auto expected = shuffled(10'000, 1), numbers = shuffled(10'000, static_cast<unsigned>(seed) + 2);
+      std::ranges::sort(expected);
+      auto less = [](int a, int b) {
+        std::atomic<bool> is_less{false};
+        if (a % 1000 == 0)
+          parallel_for(0, 2, [&](std::size_t i) {
+            if (i == 0) is_less = a < b;
+          });
+        return a % 1000 == 0 ? is_less.load() : a < b;
+      };
+      parallel_sort(numbers.begin(), numbers.end(), less);
+      EXPECT_EQ(numbers, expected);
+      std::ranges::shuffle(numbers, std::minstd_rand{static_cast<unsigned>(seed) + 9});
+      parallel_stable_sort(numbers.begin(), numbers.end(), less);
+      EXPECT_EQ(numbers, expected);
+    });
+  });
+}
+
+TEST(sorting_of_many, of_what_comparisons_throw_on_several_threads_one_arrives_and_the_rest_are_counted) {
+  runtime home{{.seats = 1, .compute_carriers = 2}};
+  run_in(home, {}, [&] {
+    for (auto stable : {false, true}) {
+      auto numbers = shuffled(200'000, 3);
+      auto lost = home.computing().exceptions_lost;
+      std::atomic<std::uint64_t> calls{0}, inside{0}, thrown{0};
+      auto less = [&](int a, int b) {
+        // The first partition is one thread's.
+        if (++calls < 400'000) return a < b;
+        ++inside;
+        while (inside < 2) std::this_thread::yield();
+        ++thrown;
+        throw std::runtime_error{"thrown"};
+      };
+      if (stable) {
+        EXPECT_THROW(parallel_stable_sort(numbers.begin(), numbers.end(), less), std::runtime_error);
+      } else {
+        EXPECT_THROW(parallel_sort(numbers.begin(), numbers.end(), less), std::runtime_error);
+      }
+      EXPECT_EQ(thrown.load(), 2u);
+      EXPECT_EQ(home.computing().exceptions_lost - lost, 1u);
     }
   });
 }

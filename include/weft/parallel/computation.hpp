@@ -96,7 +96,7 @@ class fork_join_base : public computation, public fork_root {
 
  private:
   /// Makes the outermost frame, which the worker's loop runs next. False: there was no memory, or it was stopped.
-  [[nodiscard]] virtual bool begin() = 0;
+  [[nodiscard]] virtual bool begin_outermost() = 0;
   void begin_here() noexcept;
   void ended(std::exception_ptr error) noexcept final;
 
@@ -130,7 +130,7 @@ class fork_join_operation final : public fork_join_base {
   }
 
  private:
-  bool begin() override {
+  bool begin_outermost() override {
     auto begun = std::apply([this](auto&... args) { return begin_parallel(function_, args...); }, arguments_);
     if (!begun) return false;
     auto& outermost = begun.promise();

@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <weft/parallel/computation.hpp>
+#include <weft/parallel/splitting.hpp>
 
 namespace weft {
 
@@ -12,7 +12,7 @@ namespace detail {
 
 template <class F>
 parallel_task<> invoke_one(F* f) {
-  (*f)();
+  if (!is_stopped()) attempt(*f);
   co_return;
 }
 
@@ -28,10 +28,8 @@ parallel_task<> invoke_each(First* first, Rest*... rest) {
 }  // namespace detail
 
 /// Calls all of `functions`, at the same time as far as there are carriers, and returns when all have: fork-join
-/// without coroutines. Of what they throw one exception is thrown here, and the rest are counted (compute_statistics).
-/// Nests. From a virtual thread, which parks; from a compute carrier, which takes part; from a plain OS thread outside
-/// of run(), which makes all calls itself. Cancel: functions that have not begun are left out, and std::system_error is
-/// thrown.
+/// without coroutines. Runs, throws, nests and is cancelled as the loops are (parallel_for.hpp): functions that have
+/// not begun are left out.
 template <std::invocable... F>
 void invoke_all(F&&... functions) {
   fork_join([](std::remove_reference_t<F>*... each) { return detail::invoke_each(each...); }, &functions...);

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include <weft/parallel/splitting.hpp>
@@ -16,7 +17,8 @@ namespace weft {
 // takes part, so that they nest; a plain OS thread outside of run() makes all calls itself. In which order the calls
 // are made is not promised. An exception stops the calls that have not begun and is thrown here; of several one, and
 // the rest are counted (compute_statistics). Parks. Cancel, and a deadline: calls that have not begun are left out, and
-// std::system_error is thrown.
+// std::system_error is thrown. A loop that runs inside a call of another stops when that one does, whether by an
+// exception or a cancel, and throws std::system_error into the call; the outer one throws what stopped it.
 
 /// Calls `body(i)` for every i in [first, last).
 template <std::invocable<std::size_t> F>
@@ -49,9 +51,12 @@ void parallel_for_2d(index_range rows, index_range columns, F&& body, block_opti
   };
   if (rows.size() == 0 || columns.size() == 0) return;
   auto down = (rows.size() - 1) / height + 1, across = (columns.size() - 1) / width + 1;
-  parallel_for(0, down * across, [&](std::size_t number) {
-    body(cut(rows, height, number / across), cut(columns, width, number % across));
-  });
+  auto run = [&](std::size_t i, std::size_t j) { body(cut(rows, height, i), cut(columns, width, j)); };
+  if (down <= std::numeric_limits<std::size_t>::max() / across) {
+    return parallel_for(0, down * across, [&](std::size_t number) { run(number / across, number % across); });
+  }
+  // More blocks than can be numbered.
+  parallel_for(0, down, [&](std::size_t i) { parallel_for(0, across, [&](std::size_t j) { run(i, j); }); });
 }
 
 /// std::for_each: calls `f(*i)` for every i in [first, last).

@@ -136,7 +136,7 @@ class pipeline {
   /// Carries one element as far as it goes. False: the lane ends.
   [[nodiscard]] bool carry_one() {
     bool carried = false;
-    failure_.watch([&] {
+    attempt([&] {
       auto taken = take();
       if (!taken) return;
       auto number = taken->first;
@@ -159,9 +159,8 @@ class pipeline {
  private:
   [[nodiscard]] std::optional<std::pair<std::uint64_t, element>> take() {
     std::lock_guard guard{mutex_};
-    throw_if_stopped();
     std::optional<element> taken;
-    if (!ended_ && in_flight_ < most_in_flight_ && !failure_.happened()) {
+    if (!ended_ && in_flight_ < most_in_flight_ && !is_stopped()) {
       taken = source_();
       ended_ = !taken;
     }
@@ -179,7 +178,6 @@ class pipeline {
   std::size_t in_flight_ = 0, lanes_ = 1;
   std::uint64_t next_ = 0;
   bool ended_ = false;
-  shared_failure failure_;
   pipeline_rest<element, Stages...> stages_;
 };
 

@@ -27,25 +27,32 @@ struct reduce_options {
 
 namespace detail {
 
+/// The size of a part where `count` elements, at least 1, are cut into `parts` or a few less: at least `least`.
+[[nodiscard]] constexpr std::size_t part_of(std::size_t count, std::size_t parts, std::size_t least) noexcept {
+  return std::max((count - 1) / parts + 1, least);
+}
+
 /// What all parts of a reduction share.
 template <class I, class T, class Op>
 struct reduction {
   I first;
   Op& op;
-  shared_failure failure;
 
   [[nodiscard]] auto at(std::size_t index) const { return first + static_cast<std::iter_difference_t<I>>(index); }
 
-  /// The elements of [begin, end), not empty. Numbers in several sums at once, which the processor adds together.
+  /// The elements of [begin, end), not empty, or of a part of it when the computation is stopped. Numbers in several
+  /// sums at once, which the processor adds together.
   [[nodiscard]] T fold(std::size_t begin, std::size_t end) {
-    throw_if_stopped();
     if constexpr (std::is_arithmetic_v<T>) {
       constexpr std::size_t lanes = 16;
       if (end - begin >= 2 * lanes) return fold_in_lanes<lanes>(begin, end);
     }
     auto i = at(begin);
     T sum = *i;
-    for (auto stop = at(end); ++i != stop;) sum = op(std::move(sum), *i);
+    ++i;
+    in_pieces(begin + 1, end, [&](std::size_t, std::size_t to) {
+      for (auto stop = at(to); i != stop; ++i) sum = op(std::move(sum), *i);
+    });
     return sum;
   }
 
@@ -55,12 +62,14 @@ struct reduction {
     std::array<T, Lanes> sums;
     auto i = at(begin);
     for (auto& sum : sums) sum = *i++;
-    auto left = end - begin - Lanes;
-    for (; left >= Lanes; left -= Lanes, i += Lanes) {
-      for (std::size_t lane = 0; lane < Lanes; ++lane) {
-        sums[lane] = op(sums[lane], i[static_cast<std::iter_difference_t<I>>(lane)]);
+    const auto left = (end - begin) % Lanes;
+    in_pieces(begin + Lanes, end - left, [&](std::size_t from, std::size_t to) {
+      for (; from != to; from += Lanes, i += Lanes) {
+        for (std::size_t lane = 0; lane < Lanes; ++lane) {
+          sums[lane] = op(sums[lane], i[static_cast<std::iter_difference_t<I>>(lane)]);
+        }
       }
-    }
+    });
     for (std::size_t lane = 0; lane < left; ++lane) {
       sums[lane] = op(sums[lane], i[static_cast<std::iter_difference_t<I>>(lane)]);
     }
@@ -84,18 +93,18 @@ void append(std::optional<T>& part, std::optional<T>&& more, Op& op) {
 template <class I, class T, class Op>
 parallel_task<std::optional<T>> reduce_range(reduction<I, T, Op>* all, lazy_range range) {
   std::optional<T> sum, left, right;
-  while (!range.empty() && !all->failure.happened()) {
+  while (!range.empty() && !is_stopped()) {
     if (range.should_split()) {
       co_await fork(left, reduce_range<I, T, Op>, all, range.split());
       right = co_await call(reduce_range<I, T, Op>, all, range);
       co_await join();
-      all->failure.watch([&] {
+      attempt([&] {
         append(sum, std::move(left), all->op);
         append(sum, std::move(right), all->op);
       });
       break;
     }
-    all->failure.watch([&] {
+    attempt([&] {
       range.run_chunk(
           [&](std::size_t begin, std::size_t end) { append(sum, std::optional<T>{all->fold(begin, end)}, all->op); });
     });
@@ -107,17 +116,17 @@ parallel_task<std::optional<T>> reduce_range(reduction<I, T, Op>* all, lazy_rang
 template <class I, class T, class Op>
 parallel_task<std::optional<T>> reduce_tree(reduction<I, T, Op>* all, std::size_t begin, std::size_t end,
                                             std::size_t grain) {
-  if (all->failure.happened()) co_return std::nullopt;
+  if (is_stopped()) co_return std::nullopt;
   std::optional<T> left, right;
   if (end - begin <= grain) {
-    all->failure.watch([&] { left = all->fold(begin, end); });
+    attempt([&] { left = all->fold(begin, end); });
     co_return std::move(left);
   }
   auto middle = begin + (end - begin) / 2;
   co_await fork(left, reduce_tree<I, T, Op>, all, begin, middle, grain);
   right = co_await call(reduce_tree<I, T, Op>, all, middle, end, grain);
   co_await join();
-  all->failure.watch([&] { append(left, std::move(right), all->op); });
+  attempt([&] { append(left, std::move(right), all->op); });
   co_return std::move(left);
 }
 
@@ -129,11 +138,10 @@ template <std::random_access_iterator I, class T, class Op = std::plus<>>
 [[nodiscard]] T parallel_reduce(I first, I last, T init, Op op = {}, reduce_options options = {}) {
   if (first == last) return init;
   auto count = static_cast<std::size_t>(last - first);
-  detail::reduction<I, T, Op> all{first, op, {}};
+  detail::reduction<I, T, Op> all{first, op};
   std::optional<T> sum;
   if (options.order == reduce_order::deterministic) {
-    constexpr std::size_t most_parts = 1024, least_part = 1024;
-    auto grain = options.grain != 0 ? options.grain : std::max(least_part, (count - 1) / most_parts + 1);
+    auto grain = options.grain != 0 ? options.grain : detail::part_of(count, 1024, 1024);
     sum = fork_join(detail::reduce_tree<I, T, Op>, &all, std::size_t{0}, count, grain);
   } else {
     sum = fork_join(detail::reduce_range<I, T, Op>, &all, detail::lazy_range{0, count, {.grain = options.grain}});
@@ -162,49 +170,54 @@ struct scan {
   [[nodiscard]] std::size_t end_of(std::size_t number) const noexcept { return std::min(count, (number + 1) * block); }
 
   void add_up(std::size_t number) {
-    auto i = begin_of(number), end = end_of(number);
-    T sum = first[static_cast<std::iter_difference_t<I>>(i)];
-    while (++i != end) sum = op(std::move(sum), first[static_cast<std::iter_difference_t<I>>(i)]);
+    const auto begin = begin_of(number);
+    T sum = first[static_cast<std::iter_difference_t<I>>(begin)];
+    in_pieces(begin + 1, end_of(number), [&](std::size_t i, std::size_t to) {
+      for (; i != to; ++i) sum = op(std::move(sum), first[static_cast<std::iter_difference_t<I>>(i)]);
+    });
     before[number + 1] = std::move(sum);
   }
 
   void write(std::size_t number) {
     auto sum = before[number];
-    for (auto i = begin_of(number), end = end_of(number); i != end; ++i) {
-      T element = first[static_cast<std::iter_difference_t<I>>(i)];  // a copy: `out` may be `first`
-      auto& place = out[static_cast<std::iter_difference_t<O>>(i)];
-      if (kind == scan_kind::exclusive) place = *sum;
-      sum = sum ? op(std::move(*sum), std::move(element)) : std::move(element);
-      if (kind == scan_kind::inclusive) place = *sum;
-    }
+    in_pieces(begin_of(number), end_of(number), [&](std::size_t i, std::size_t to) {
+      for (; i != to; ++i) {
+        T element = first[static_cast<std::iter_difference_t<I>>(i)];  // a copy: `out` may be `first`
+        auto& place = out[static_cast<std::iter_difference_t<O>>(i)];
+        if (kind == scan_kind::exclusive) place = *sum;
+        sum = sum ? op(std::move(*sum), std::move(element)) : std::move(element);
+        if (kind == scan_kind::inclusive) place = *sum;
+      }
+    });
   }
 };
 
 template <class Scan>
 parallel_task<> scan_blocks(Scan* all) {
   auto blocks = all->before.size() - 1;
-  shared_failure failure;
   auto for_blocks = [](Scan* scan, void (Scan::*what)(std::size_t)) {
     return [scan, what](std::size_t begin, std::size_t end) {
       for (auto number = begin; number != end; ++number) (scan->*what)(number);
     };
   };
   auto add_up = for_blocks(all, &Scan::add_up), write = for_blocks(all, &Scan::write);
-  co_await call(split_range<decltype(add_up)>, &add_up, &failure, lazy_range{0, blocks, {.grain = 1}});
-  for (std::size_t number = 1; number <= blocks; ++number) {
-    auto sum = std::move(all->before[number]);
-    all->before[number] = all->before[number - 1];
-    append(all->before[number], std::move(sum), all->op);
-  }
-  co_await call(split_range<decltype(write)>, &write, &failure, lazy_range{0, blocks, {.grain = 1}});
+  co_await call(split_range<decltype(add_up)>, &add_up, lazy_range{0, blocks, {.grain = 1}});
+  attempt([&] {
+    for (std::size_t number = 1; number <= blocks && !is_stopped(); ++number) {
+      auto sum = std::move(all->before[number]);
+      all->before[number] = all->before[number - 1];
+      append(all->before[number], std::move(sum), all->op);
+    }
+  });
+  co_await call(split_range<decltype(write)>, &write, lazy_range{0, blocks, {.grain = 1}});
 }
 
 template <class I, class O, class T, class Op>
 O scan_range(I first, I last, O out, Op& op, scan_kind kind, std::optional<T> init, parallel_options options) {
   auto count = static_cast<std::size_t>(last - first);
   if (count == 0) return out;
-  constexpr std::size_t most_blocks = 256, least_block = 2048;
-  auto block = options.grain != 0 ? options.grain : std::max(least_block, (count - 1) / most_blocks + 1);
+  constexpr std::size_t usual_blocks = 256, most_blocks = 1024 * 1024;
+  auto block = options.grain != 0 ? part_of(count, most_blocks, options.grain) : part_of(count, usual_blocks, 2048);
   scan<I, O, T, Op> all{first, out, op, kind, count, block, {}};
   all.before.resize((count - 1) / block + 2);
   all.before[0] = std::move(init);

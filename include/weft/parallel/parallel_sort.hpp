@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -19,17 +18,22 @@ namespace detail {
 /// Below so many elements a part is sorted by one carrier.
 inline constexpr std::ptrdiff_t sorted_by_one = 4096;
 
-/// Quicksort: the parts on both sides of the pivot at the same time. What may throw here does so while children run,
-/// which use nothing of this frame.
+/// Quicksort: the parts on both sides of the pivot at the same time.
 template <class I, class Less>
 parallel_task<> quicksort(I first, I last, Less* less, int rounds_left) {
-  while (last - first > sorted_by_one && rounds_left-- > 0) {
-    throw_if_stopped();
-    auto middle = partition_by_median(first, last, *less);
+  while (last - first > sorted_by_one && rounds_left-- > 0 && !is_stopped()) {
+    auto middle = first;
+    attempt([&] { middle = partition_by_median(first, last, *less, is_stopped); });
+    if (is_stopped()) break;
     co_await fork(quicksort<I, Less>, first, middle, less, rounds_left);
     first = middle + 1;
   }
-  sort_alone(first, last, *less, rounds_left);
+  if (!is_stopped()) {
+    attempt([&] {
+      if (last - first > sorted_by_one) return heap_sort(first, last, *less, is_stopped);
+      sort_alone(first, last, *less, rounds_left);
+    });
+  }
   co_await join();
 }
 
@@ -40,78 +44,74 @@ parallel_task<> quicksort(I first, I last, Less* less, int rounds_left) {
 template <class I, class O, class Less>
 parallel_task<> merge_runs(I first1, I last1, I first2, I last2, O out, Less* less, bool* moved) {
   constexpr std::ptrdiff_t merged_by_one = 16 * 1024;
-  I cut1 = first1, cut2 = first2;
+  if (is_stopped()) co_return;
   if ((last1 - first1) + (last2 - first2) <= merged_by_one) {
     *moved = true;
-    merge_moving(first1, last1, first2, last2, out, *less);
+    attempt([&] { merge_moving(first1, last1, first2, last2, out, *less); });
     co_return;
   }
-  auto by = [less](const auto& a, const auto& b) { return (*less)(a, b); };
-  // Cut the longer run in the middle, and the other where that belongs.
-  if (last1 - first1 >= last2 - first2) {
-    cut1 += (last1 - first1) / 2;
-    cut2 = std::lower_bound(first2, last2, *cut1, by);
-  } else {
-    cut2 += (last2 - first2) / 2;
-    cut1 = std::upper_bound(first1, last1, *cut2, by);
-  }
+  I cut1 = first1, cut2 = first2;
+  attempt([&] {
+    auto by = [less](const auto& a, const auto& b) { return (*less)(a, b); };
+    // Cut the longer run in the middle, and the other where that belongs.
+    if (last1 - first1 >= last2 - first2) {
+      cut1 += (last1 - first1) / 2;
+      cut2 = std::lower_bound(first2, last2, *cut1, by);
+    } else {
+      cut2 += (last2 - first2) / 2;
+      cut1 = std::upper_bound(first1, last1, *cut2, by);
+    }
+  });
+  if (is_stopped()) co_return;
   auto out2 = out + ((cut1 - first1) + (cut2 - first2));
   bool moved1 = false, moved2 = false;
-  std::exception_ptr thrown;
   try {
     co_await fork(merge_runs<I, O, Less>, first1, cut1, first2, cut2, out, less, &moved1);
     co_await call(merge_runs<I, O, Less>, cut1, last1, cut2, last2, out2, less, &moved2);
     co_await join();
   } catch (...) {
-    thrown = std::current_exception();
+    fail_here();
   }
+  if (!moved1 && !moved2) co_return;
   if (!moved1) std::move(first2, cut2, std::move(first1, cut1, out));
   if (!moved2) std::move(cut2, last2, std::move(cut1, last1, out2));
   *moved = true;
-  if (thrown) std::rethrow_exception(thrown);
 }
 
 /// Where a merge sort leaves its elements.
 enum class sorted_into : bool { place, buffer };
 
-/// Merge sort of `count` elements at `first`, with as many places at `buffer`; the result is where `into` says.
+/// Merge sort of `count` elements at `first`, with as many places at `buffer`. The result is where `into` says; when
+/// the computation is stopped, perhaps in its place all the same, and *in_buffer says where.
 template <class I, class B, class Less>
-parallel_task<> merge_sort(I first, B buffer, std::ptrdiff_t count, Less* less, sorted_into into, bool* moved) {
+parallel_task<> merge_sort(I first, B buffer, std::ptrdiff_t count, Less* less, sorted_into into, bool* in_buffer) {
   bool to_buffer = into == sorted_into::buffer;
-  std::exception_ptr thrown;
+  if (is_stopped()) co_return;
   if (count <= sorted_by_one) {
-    try {
-      stable_sort_alone(first, buffer, count, *less);
-    } catch (...) {
-      thrown = std::current_exception();
-    }
+    attempt([&] { stable_sort_alone(first, buffer, count, *less); });
     if (to_buffer) std::move(first, first + count, buffer);
-    *moved = true;
-    if (thrown) std::rethrow_exception(thrown);
+    *in_buffer = to_buffer;
     co_return;
   }
   auto half = count / 2;
   auto halves_into = to_buffer ? sorted_into::place : sorted_into::buffer;
-  bool moved1 = false, moved2 = false, merged = false;
+  bool in_buffer1 = false, in_buffer2 = false, merged = false;
   try {
-    co_await fork(merge_sort<I, B, Less>, first, buffer, half, less, halves_into, &moved1);
-    co_await call(merge_sort<I, B, Less>, first + half, buffer + half, count - half, less, halves_into, &moved2);
+    co_await fork(merge_sort<I, B, Less>, first, buffer, half, less, halves_into, &in_buffer1);
+    co_await call(merge_sort<I, B, Less>, first + half, buffer + half, count - half, less, halves_into, &in_buffer2);
     co_await join();
     if (to_buffer) {
       co_await call(merge_runs<I, B, Less>, first, first + half, first + half, first + count, buffer, less, &merged);
-    } else {
+    } else if (in_buffer1 && in_buffer2) {
       co_await call(merge_runs<B, I, Less>, buffer, buffer + half, buffer + half, buffer + count, first, less, &merged);
     }
   } catch (...) {
-    thrown = std::current_exception();
+    fail_here();
   }
-  if (!merged) {
-    if (to_buffer) std::move(first, first + count, buffer);
-    if (!to_buffer && moved1) std::move(buffer, buffer + half, first);
-    if (!to_buffer && moved2) std::move(buffer + half, buffer + count, first + half);
-  }
-  *moved = true;
-  if (thrown) std::rethrow_exception(thrown);
+  *in_buffer = to_buffer && merged;
+  if (merged) co_return;
+  if (in_buffer1) std::move(buffer, buffer + half, first);
+  if (in_buffer2) std::move(buffer + half, buffer + count, first + half);
 }
 
 }  // namespace detail
@@ -134,9 +134,9 @@ void parallel_stable_sort(I first, I last, Less less = {}) {
   auto count = last - first;
   if (count < 2) return;
   auto buffer = std::make_unique_for_overwrite<std::iter_value_t<I>[]>(static_cast<std::size_t>(count));
-  bool moved = false;
+  bool in_buffer = false;
   fork_join(detail::merge_sort<I, std::iter_value_t<I>*, Less>, first, buffer.get(), static_cast<std::ptrdiff_t>(count),
-            &less, detail::sorted_into::place, &moved);
+            &less, detail::sorted_into::place, &in_buffer);
 }
 
 }  // namespace weft

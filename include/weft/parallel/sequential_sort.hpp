@@ -10,7 +10,8 @@
 #include <utility>
 
 // What one carrier does of a sort. Unlike std::sort, none of it looks beyond the range when the comparison is no strict
-// weak order, and when it throws every element is still there.
+// weak order, and when it throws every element is still there. What may be given a large range asks between pieces of
+// its work whether it is to stop, `stopped()`, and leaves the elements in some order then.
 
 namespace weft::detail {
 
@@ -77,15 +78,20 @@ class misplaced {
   std::ptrdiff_t next_ = 0, count_ = 0;
 };
 
+/// Of what is small enough.
+inline constexpr auto never_stopped = [] { return false; };
+
 /// Partitions [first, last), at least 2 elements, by a pivot of its own, and returns where that is: what is before is
-/// not greater, what is behind not less. Equal elements go to both sides.
-template <class I, class Less>
-I partition_by_median(I first, I last, Less& less) {
+/// not greater, what is behind not less. Equal elements go to both sides. Stopped, it returns some place.
+template <class I, class Less, class Stopped>
+I partition_by_median(I first, I last, Less& less, Stopped stopped) {
   choose_pivot(first, last, less);
   auto&& pivot = *first;
   auto left = first + 1, right = last;  // what is not looked at yet, or belongs to a block that is
   misplaced on_left, on_right;
-  while (right - left > 2 * misplaced::block) {
+  constexpr int piece = 128;
+  for (int blocks = 1; right - left > 2 * misplaced::block; ++blocks) {
+    if (blocks % piece == 0 && stopped()) return left;
     if (on_left.empty()) on_left.find(misplaced::block, [&](auto i) { return !less(left[i], pivot); });
     if (on_right.empty()) on_right.find(misplaced::block, [&](auto i) { return !less(pivot, right[-1 - i]); });
     for (auto pairs = std::min(on_left.size(), on_right.size()); pairs > 0; --pairs) {
@@ -106,17 +112,27 @@ I partition_by_median(I first, I last, Less& less) {
   return left - 1;
 }
 
+/// Builds the heap element by element: what is between two looks at `stopped` is small.
+template <class I, class Less, class Stopped>
+void heap_sort(I first, I last, Less& less, Stopped stopped) {
+  constexpr std::ptrdiff_t piece = 1024;
+  auto by = [&less](const auto& a, const auto& b) { return less(a, b); };
+  for (auto end = first; end != last;) {
+    std::push_heap(first, ++end, by);
+    if ((end - first) % piece == 0 && stopped()) return;
+  }
+  for (auto end = last; end != first; --end) {
+    std::pop_heap(first, end, by);
+    if ((end - first) % piece == 0 && stopped()) return;
+  }
+}
+
 template <class I, class Less>
 void sort_alone(I first, I last, Less& less, int rounds_left) {
   constexpr std::ptrdiff_t few = 24;
   while (last - first > few) {
-    if (rounds_left-- <= 0) {
-      auto by = [&less](const auto& a, const auto& b) { return less(a, b); };
-      std::make_heap(first, last, by);
-      std::sort_heap(first, last, by);
-      return;
-    }
-    auto middle = partition_by_median(first, last, less);
+    if (rounds_left-- <= 0) return heap_sort(first, last, less, never_stopped);
+    auto middle = partition_by_median(first, last, less, never_stopped);
     if (middle - first < last - middle) {
       sort_alone(first, middle, less, rounds_left);
       first = middle + 1;

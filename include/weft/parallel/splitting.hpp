@@ -1,10 +1,9 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <system_error>
+#include <exception>
 
 #include <weft/parallel/computation.hpp>
 
@@ -21,13 +20,14 @@ namespace detail {
 // scheduler", 2010): a carrier works through its range from the front, a chunk at a time, and hands out half of what is
 // left only while nothing else of its own can be stolen. So a range is split as often as somebody takes a part, not as
 // often as it could be, and there is no grain to tune. A chunk is doubled until it takes some microseconds: long
-// against a look at the deque, short against the wait of a thief.
+// against a look at the deque, short against the wait of a thief. A grain keeps small parts together, and no more: what
+// stops the loop is looked for after each chunk all the same.
 
 /// What is left of a range, and how much of it comes next.
 class lazy_range {
  public:
   lazy_range(std::size_t first, std::size_t last, parallel_options options) noexcept
-      : first_{first}, last_{last}, chunk_{std::max<std::size_t>(1, options.grain)}, grows_{options.grain == 0} {}
+      : first_{first}, last_{last}, grain_{options.grain}, chunk_{std::clamp<std::size_t>(grain_, 1, 1024)} {}
 
   [[nodiscard]] bool empty() const noexcept { return first_ == last_; }
   [[nodiscard]] std::size_t first() const noexcept { return first_; }
@@ -36,7 +36,8 @@ class lazy_range {
   /// Whether to hand out a half now.
   [[nodiscard]] bool should_split() const noexcept {
     const auto& worker = *this_compute_worker;
-    return last_ - first_ > chunk_ && worker.offers_nothing() && worker.pool() && worker.pool()->most_carriers() > 1;
+    return last_ - first_ > std::max(chunk_, grain_) && worker.offers_nothing() && worker.pool() &&
+           worker.pool()->most_carriers() > 1;
   }
   /// Cuts the first half off.
   [[nodiscard]] lazy_range split() noexcept {
@@ -60,50 +61,55 @@ class lazy_range {
 
  private:
   static constexpr std::chrono::microseconds enough{10};
-  std::size_t first_, last_, chunk_;
-  bool grows_;
+  std::size_t first_, last_, grain_, chunk_;
+  bool grows_ = true;
 };
 
 /// How many compute carriers a computation that begins here may use.
 [[nodiscard]] std::size_t carriers_here() noexcept;
 
-/// Throws when the computation that the calling carrier works on was stopped.
-void throw_if_stopped();
+// Each algorithm is one computation. What one of its parts throws stops it: the other parts look at that between two
+// pieces of their work, as they do for a cancel, and end without a word; the computation throws it in the end. A
+// computation that runs in a part of another is nested in that, and stops with it. It throws errc::cancelled then,
+// which the outer one takes for what it is, and throws what stopped it.
 
-/// Of all carriers that work on a range: whether one has thrown, so that the others need not go on.
-class shared_failure {
- public:
-  [[nodiscard]] bool happened() const noexcept {
-    // relaxed: a hint; the exception travels through join()
-    return happened_.load(std::memory_order_relaxed);
-  }
-  /// Calls `work`; what it throws is noted.
-  template <class F>
-  void watch(F&& work) {
-    try {
-      work();
-    } catch (...) {
-      happened_.store(true, std::memory_order_relaxed);  // relaxed: as above
-      throw;
-    }
-  }
+/// Of a part of an algorithm that is to go on: whether it must not, since its computation was stopped, or one around
+/// it.
+[[nodiscard]] bool is_stopped() noexcept;
 
- private:
-  std::atomic<bool> happened_{false};
-};
+/// The same part is in a catch block: its computation throws what was caught, unless it has something to throw already.
+void fail_here() noexcept;
+
+/// Calls `work`, a piece of such a part, in which what it throws has its place.
+template <class F>
+void attempt(F&& work) noexcept {
+  try {
+    work();
+  } catch (...) {
+    fail_here();
+  }
+}
+
+/// Calls `work(from, to)` for pieces of [begin, end), one after the other, until the computation is stopped.
+template <class F>
+void in_pieces(std::size_t begin, std::size_t end, F&& work) {
+  constexpr std::size_t piece = 4096;
+  while (begin != end && !is_stopped()) {
+    auto from = begin;
+    begin += std::min(piece, end - begin);
+    work(from, begin);
+  }
+}
 
 /// Calls `(*work)(begin, end)` for parts that together are `range`.
 template <class F>
-parallel_task<> split_range(F* work, shared_failure* failure, lazy_range range) {
-  while (!range.empty() && !failure->happened()) {
+parallel_task<> split_range(F* work, lazy_range range) {
+  while (!range.empty() && !is_stopped()) {
     if (range.should_split()) {
-      co_await fork(split_range<F>, work, failure, range.split());
+      co_await fork(split_range<F>, work, range.split());
       continue;
     }
-    failure->watch([&] {
-      throw_if_stopped();
-      range.run_chunk(*work);
-    });
+    attempt([&] { range.run_chunk(*work); });
   }
   co_await join();
 }
@@ -112,8 +118,7 @@ parallel_task<> split_range(F* work, shared_failure* failure, lazy_range range) 
 template <class F>
 void for_range(std::size_t first, std::size_t last, parallel_options options, F&& work) {
   if (first >= last) return;
-  shared_failure failure;
-  fork_join(split_range<std::remove_reference_t<F>>, &work, &failure, lazy_range{first, last, options});
+  fork_join(split_range<std::remove_reference_t<F>>, &work, lazy_range{first, last, options});
 }
 
 }  // namespace detail

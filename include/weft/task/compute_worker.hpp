@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <thread>
 
 #include <weft/base/bell.hpp>
@@ -94,6 +95,8 @@ class compute_worker {
   [[nodiscard]] bool waits_for_children(fork_frame& frame) noexcept;
   /// A forked child has ended, its frame is gone, and its parent was stolen.
   void arrive(fork_frame& parent) noexcept;
+  /// The part of an algorithm that runs here threw `error`: its computation begins nothing more, and throws that.
+  void fail(std::exception_ptr error) noexcept;
   /// The frame's body is over, not plainly.
   void finish(fork_frame& frame) noexcept;
 

@@ -100,11 +100,13 @@ class fork_root {
   fork_root(const fork_root&) = delete;
   fork_root& operator=(const fork_root&) = delete;
 
-  /// Why no new children begin; 0: they do.
+  /// Why no new children begin, here or in what this is nested in; 0: they do.
   [[nodiscard]] int stopped() const noexcept {
-    // seq_cst: after a worker has set its limit; pairs with set_stopped()
-    auto why = stop_.load(std::memory_order_seq_cst);
-    return why == 0 && outer_ ? outer_->stopped() : why;
+    for (auto* each = this; each; each = each->outer_) {
+      // seq_cst: after a worker has set its limit; pairs with set_stopped()
+      if (auto why = each->stop_.load(std::memory_order_seq_cst); why != 0) return why;
+    }
+    return 0;
   }
 
   /// Keeps what `frame` throws: the first of its exceptions, and the number of all others.
@@ -113,6 +115,17 @@ class fork_root {
   void hand_over(const fork_frame& from, const fork_frame& to) noexcept;
   /// What `frame` throws; null when there was no memory to keep it.
   [[nodiscard]] std::exception_ptr take(const fork_frame& frame) noexcept;
+
+  /// A part of an algorithm threw `error`, and the algorithm gives up: unless an earlier one is there, or this one only
+  /// says that the computation was stopped, the computation ends with it. True: it does, and is to be stopped.
+  [[nodiscard]] bool fail(std::exception_ptr error) noexcept;
+  /// A part of an algorithm was left out, since the computation was stopped.
+  void leave_out() noexcept {
+    std::lock_guard guard{mutex_};
+    left_out_ = true;
+  }
+  /// What the computation throws, or null, where its outermost frame threw `error`, or nothing.
+  [[nodiscard]] std::exception_ptr outcome(std::exception_ptr error) const noexcept;
 
   /// Why a frame could not be made.
   [[nodiscard]] std::exception_ptr refusal() const noexcept;
@@ -126,13 +139,15 @@ class fork_root {
  protected:
   ~fork_root() = default;
 
-  /// Before the computation begins: it is a part of `outer`, and stops when that does.
+  /// Before the computation begins: it is nested in `outer`, which outlives it, and stops when that does.
   void set_outer(const fork_root* outer) noexcept { outer_ = outer; }
 
   /// No new child begins. The pool tells its workers to look.
   void set_stopped(errc why) noexcept {
-    // seq_cst: before the workers are told; pairs with stopped()
-    stop_.store(static_cast<int>(why), std::memory_order_seq_cst);
+    int goes_on = 0;
+    // seq_cst: before the workers are told; pairs with stopped(). relaxed on failure: stopped already, and the first
+    // reason stays
+    stop_.compare_exchange_strong(goes_on, static_cast<int>(why), std::memory_order_seq_cst, std::memory_order_relaxed);
   }
 
  private:
@@ -147,10 +162,14 @@ class fork_root {
     std::exception_ptr error;
   };
 
+  [[nodiscard]] bool only_says_stopped(const std::exception_ptr& error) const noexcept;
+
   const fork_root* outer_ = nullptr;
   std::atomic<int> stop_{0};
   mutable std::mutex mutex_;  // guards all below
   std::vector<failure> failures_;
+  std::exception_ptr given_up_with_;  // by an algorithm
+  bool left_out_ = false;
   std::size_t lost_ = 0;
 };
 
