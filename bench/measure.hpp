@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <weft/io/run.hpp>
@@ -40,6 +42,25 @@ void time_batches(benchmark::State& state, std::size_t batch, F work) {
 template <std::invocable F>
 void run_batches(benchmark::State& state, std::size_t seats, std::size_t batch, F work) {
   weft::run({.seats = seats}, [&] { time_batches(state, batch, std::ref(work)); });
+}
+
+/// Two OS threads lock a mutex in turns and do next to nothing inside; the time is that of a section.
+template <class Mutex>
+void contend_on_os_threads(benchmark::State& state) {
+  constexpr int sections = 100'000;
+  while (state.KeepRunningBatch(2 * sections)) {
+    Mutex guard;
+    long count = 0;
+    auto work = [&] {
+      for (int i = 0; i < sections; ++i) {
+        std::scoped_lock lock{guard};
+        benchmark::DoNotOptimize(++count);
+      }
+    };
+    std::thread other{work};
+    work();
+    other.join();
+  }
 }
 
 /// The counter of a benchmark that has no other result than this: bytes, milliseconds.

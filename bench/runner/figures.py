@@ -43,6 +43,7 @@ FIGURES = {each.name: each for each in [
     figure("mutex_uncontended", "ns", "lock and unlock a mutex that nobody else wants", 4),
     figure("mutex_contended_1", "ns", "1,000 virtual threads that yield inside one mutex: a section, one seat", 80),
     figure("mutex_contended_2", "ns", "the same, two seats", 200),
+    figure("mutex_os_threads", "ns", "two plain OS threads and one mutex: a section"),
     figure("wait_allocations", "", "allocations of a wait", 0),
     figure("skynet_1m_ms", "ms", "skynet, 1,000,000 leaves, virtual threads and channels, two seats", 220),
     figure("coroutine_skynet_1m_ms", "ms", "skynet, 1,000,000 leaves, coroutines and channels, two seats"),

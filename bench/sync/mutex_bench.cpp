@@ -13,6 +13,8 @@
 #include <weft/task/spawn.hpp>
 #include <weft/task/task.hpp>
 
+#include "measure.hpp"
+
 namespace {
 
 void mutex_uncontended(benchmark::State& state) {
@@ -72,16 +74,8 @@ void mutex_tiny_section(benchmark::State& state) {
 BENCHMARK(mutex_tiny_section<1>)->Name("mutex_tiny_section_1")->UseRealTime();
 BENCHMARK(mutex_tiny_section<2>)->Name("mutex_tiny_section_2")->UseRealTime();
 
-/// Plain OS threads.
-void mutex_os_threads(benchmark::State& state) {
-  static weft::mutex guard;
-  static long count = 0;
-  for (auto _ : state) {
-    std::scoped_lock lock{guard};
-    benchmark::DoNotOptimize(++count);
-  }
-}
-BENCHMARK(mutex_os_threads)->Threads(2)->UseRealTime();
+void mutex_os_threads(benchmark::State& state) { weft_bench::contend_on_os_threads<weft::mutex>(state); }
+BENCHMARK(mutex_os_threads)->UseRealTime();
 
 /// Coroutines that yield inside.
 template <std::size_t Seats>

@@ -1,5 +1,6 @@
 #include <weft/base/error.hpp>
 
+#include <cstdio>
 #include <string>
 
 namespace weft {
@@ -31,6 +32,11 @@ class category final : public std::error_category {
 const std::error_category& error_category() noexcept {
   static const category instance;
   return instance;
+}
+
+capacity_error::capacity_error(const char* kind, std::size_t capacity, std::size_t bytes) noexcept {
+  std::snprintf(text_, sizeof text_, "no memory for a %.20s with room for %zu values of %zu bytes: give it less room",
+                kind, capacity, bytes);
 }
 
 }  // namespace weft

@@ -1,6 +1,10 @@
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
+#include <weft/base/spin_lock.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/sleep.hpp>
@@ -30,6 +34,7 @@ class os_thread_state final : public task_state {
 
   void park(time_point until) noexcept override {
     sched::check_threads_exist();
+    wait_awake();
     if (!commit_park()) return;
     blocked_in_place blocked{waits_for()};
     std::unique_lock lock{mutex_};
@@ -60,11 +65,31 @@ class os_thread_state final : public task_state {
   [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return nothing_; }
 
  private:
+  // To sleep and be woken costs some ten microseconds, and the waker a system call. While its waits end within that
+  // time it stays awake for them; when they do not, it tries again some time.
+  static constexpr std::chrono::nanoseconds longest_awake = std::chrono::microseconds{10};
+  static constexpr unsigned most_worthwhile = 4, try_again = 32, pauses = 4;
+
   void destroy() noexcept override {}
+
+  void wait_awake() noexcept {
+    static const bool alone = std::thread::hardware_concurrency() == 1;
+    if (alone || (worthwhile_ == 0 && ++waits_ % try_again != 0)) return;
+    for (auto end = std::chrono::steady_clock::now() + longest_awake; std::chrono::steady_clock::now() < end;) {
+      for (unsigned i = 0; i < pauses; ++i) base::pause();
+      if (was_notified()) {
+        worthwhile_ = std::min(worthwhile_ + 1, most_worthwhile);
+        return;
+      }
+    }
+    if (worthwhile_ > 0) --worthwhile_;
+  }
 
   std::mutex mutex_;  // guards ready_
   std::condition_variable ready_condition_;
   bool ready_ = false;
+  unsigned worthwhile_ = most_worthwhile;  // how far staying awake has paid lately
+  unsigned waits_ = 0;
   std::int32_t timer_reason_ = 0;
   time_point timer_due_ = no_deadline;
   std::exception_ptr nothing_;

@@ -21,9 +21,12 @@ namespace {
 std::atomic<std::size_t> allocations{0};
 }
 
-void* operator new(std::size_t bytes) {
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   allocations.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
-  if (void* made = std::malloc(bytes)) return made;
+  return std::malloc(bytes);
+}
+void* operator new(std::size_t bytes) {
+  if (void* made = operator new(bytes, std::nothrow)) return made;
   throw std::bad_alloc{};
 }
 void operator delete(void* block) noexcept { std::free(block); }

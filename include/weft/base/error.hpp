@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <new>
 #include <system_error>
 
 namespace weft {
@@ -32,6 +34,18 @@ enum class errc {
 class deadlock_error : public std::system_error {
  public:
   explicit deadlock_error(const char* what) : std::system_error{make_error_code(errc::deadlock), what} {}
+};
+
+/// What the constructor of an object throws whose capacity does not fit into memory.
+class capacity_error : public std::bad_alloc {
+ public:
+  /// `capacity` cells of `bytes` each, for an object of that `kind`.
+  capacity_error(const char* kind, std::size_t capacity, std::size_t bytes) noexcept;
+  /// Says so, and what to do.
+  [[nodiscard]] const char* what() const noexcept override { return text_; }
+
+ private:
+  char text_[160];
 };
 
 }  // namespace weft

@@ -168,6 +168,12 @@ class runnable {
     return (before & notified_bit) == 0;
   }
 
+  /// Owner: commit_park() would return false.
+  [[nodiscard]] bool was_notified() const noexcept {
+    // relaxed: commit_park() sees what the notifier delivered
+    return (word_.load(std::memory_order_relaxed) & notified_bit) != 0;
+  }
+
   /// commit_park() for a task, `by` the carrier that runs it.
   [[nodiscard]] bool commit_park_on(carrier& by) noexcept;
 

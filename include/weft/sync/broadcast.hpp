@@ -34,6 +34,7 @@ class broadcast {
   class receiver;
 
   /// Allocates here and never again. `capacity` is 1 at the least.
+  /// Throws capacity_error when `capacity` values do not fit into memory.
   explicit broadcast(std::size_t capacity) : values_{capacity} {
     WEFT_CHECK(capacity != 0, "a broadcast keeps one value at the least", "broadcast", this);
   }

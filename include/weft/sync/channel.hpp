@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -66,7 +67,7 @@ class channel {
 
   /// `capacity` values may be under way; 0 makes every send wait for its receiver. A bounded channel allocates here and
   /// never again; an unbounded one whenever it grows.
-  /// Throws std::bad_alloc when `capacity` values do not fit into memory.
+  /// Throws capacity_error, a std::bad_alloc that says so, when `capacity` values do not fit into memory.
   explicit channel(std::size_t capacity) : limit_{capacity}, values_{capacity == unbounded ? 0 : capacity} {
     note_state();
   }
@@ -84,9 +85,9 @@ class channel {
   class send_many_operation;
   class recv_many_operation;
 
-  /// Waits while the channel is full. Fails with errc::closed after close(), and hands the value back.
+  /// Waits while the channel is full. Fails with errc::closed after close(), and with std::errc::not_enough_memory when
+  /// an unbounded channel cannot grow, and hands the value back.
   /// Parks. Cancel: the value is handed back; nobody has received it.
-  /// Throws std::bad_alloc when an unbounded channel cannot grow; the value is lost.
   [[nodiscard]] send_result<T> send(T value) { return await(async_send(std::move(value))); }
   [[nodiscard]] send_operation async_send(T value) { return send_operation{*this, std::move(value)}; }
 
@@ -115,9 +116,9 @@ class channel {
     return await(with_deadline(async_recv(), until));
   }
 
-  /// Sends all of `values`, in their order, and waits whenever the channel is full. Those that were sent are moved
-  /// from; when it ends early the others are not. Those of other senders may come between. Parks. Cancel: what was sent
-  /// stays sent; says how many those are.
+  /// Sends all of `values`, in their order, and waits whenever the channel is full. Fails as send() does, and says how
+  /// many were sent: those are moved from, the others are not. Those of other senders may come between.
+  /// Parks. Cancel: what was sent stays sent.
   [[nodiscard]] std::expected<void, partly_sent> send_many(std::span<T> values) {
     return await(async_send_many(values));
   }
@@ -136,7 +137,7 @@ class channel {
     return recv_many_operation{*this, into, most};
   }
 
-  /// Sends if that needs no wait; otherwise hands the value back, with errc::unavailable when the channel is full.
+  /// send() if that needs no wait; otherwise hands the value back, with errc::unavailable when the channel is full.
   [[nodiscard]] send_result<T> try_send(T value) {
     auto operation = async_send(std::move(value));
     if (operation.try_complete()) return operation.take();
@@ -196,15 +197,19 @@ class channel {
  private:
   using block_pointer = std::unique_ptr<typename detail::value_queue<T>::block>;
 
-  /// Sees to it that an unbounded channel has a cell for one more value, without allocating under the lock.
-  void make_room(std::unique_lock<base::spin_lock>& guard) {
-    while (limit_ == unbounded && values_.needs_block()) {
+  /// Sees to it that an unbounded channel has a cell for one more value, without allocating under the lock; unless
+  /// there is no memory.
+  void make_room(std::unique_lock<base::spin_lock>& guard) noexcept {
+    while (lacks_room()) {
       guard.unlock();
-      auto fresh = std::make_unique<typename block_pointer::element_type>();
+      block_pointer fresh{new (std::nothrow) block_pointer::element_type};
       guard.lock();
+      if (!fresh) return;
       if (values_.needs_block()) values_.add(std::move(fresh));
     }
   }
+  /// Whether an unbounded channel has no cell for another value. Under lock_.
+  [[nodiscard]] bool lacks_room() const noexcept { return limit_ == unbounded && values_.needs_block(); }
 
   // What a send or a receive that needs no wait would find, for those who look without the lock first: a wait that
   // begins takes the lock once instead of twice, and a loop of try_recv() leaves those in peace who have work to do.
@@ -338,10 +343,10 @@ class channel {
         });
   }
 
-  /// Sends without waiting, if that is possible. Under lock_, with room made.
+  /// Sends without waiting, if that is possible. Under lock_, with room made where there is memory.
   bool send_now(T& value, const sched::runnable* self, detail::woken_waiters& woken) noexcept {
     if (give(value, self, woken)) return true;
-    if (values_.size() >= limit_) return false;
+    if (values_.size() >= limit_ || lacks_room()) return false;
     values_.push(std::move(value));
     return true;
   }
@@ -358,8 +363,9 @@ class channel {
 
   /// Appends up to `most` values that are there.
   std::size_t drain(std::vector<T>& into, std::size_t most);
-  /// Sends of `values` what needs no wait; the number of those. The channel may be closed then.
-  std::size_t send_some(std::span<T> values, bool& closed);
+  /// Sends of `values` what needs no wait; the number of those. `why` no others can be sent, if it is not that the
+  /// channel is full.
+  std::size_t send_some(std::span<T> values, std::error_code& why) noexcept;
 
   template <class Waiter>
   [[nodiscard]] static bool any(base::intrusive_list<Waiter>& waiters, const sched::runnable* self) noexcept {

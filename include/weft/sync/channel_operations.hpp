@@ -8,6 +8,12 @@
 
 namespace weft {
 
+namespace detail {
+[[nodiscard]] inline std::error_code why_not_sent(bool for_lack_of_memory) noexcept {
+  return for_lack_of_memory ? std::make_error_code(std::errc::not_enough_memory) : make_error_code(errc::closed);
+}
+}  // namespace detail
+
 /// channel::async_send(). Holds the value until it is sent.
 template <class T>
 class channel<T>::send_operation : base::list_hook {
@@ -48,12 +54,12 @@ class channel<T>::send_operation : base::list_hook {
   value_type take() {
     use_.spend();
     if (sent_) return {};
-    return fail(errc::closed);
+    return fail(why_not());
   }
   void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
-  value_type fail(errc condition) {
+  value_type fail(std::error_code why) {
     use_.spend();
-    return std::unexpected{unsent<T>{make_error_code(condition), std::move(value_)}};
+    return std::unexpected{unsent<T>{why, std::move(value_)}};
   }
 
  private:
@@ -94,13 +100,16 @@ class channel<T>::send_operation : base::list_hook {
     node_ = &node;
     to_->senders_.push_back(*this);
   }
-  bool proceed(const sched::runnable* self, detail::woken_waiters& woken, std::unique_lock<base::spin_lock>& guard) {
+  bool proceed(const sched::runnable* self, detail::woken_waiters& woken,
+               std::unique_lock<base::spin_lock>& guard) noexcept {
     to_->make_room(guard);
     if (to_->closed_) return done_ = true;
-    if (!to_->send_now(value_, self, woken)) return false;
+    if (!to_->send_now(value_, self, woken)) return done_ = no_memory_ = to_->lacks_room();
     to_->note_state();
     return done_ = sent_ = true;
   }
+  /// Done, and not sent.
+  [[nodiscard]] std::error_code why_not() const noexcept { return detail::why_not_sent(no_memory_); }
   [[nodiscard]] T&& hand_over() noexcept {
     sent_ = done_ = true;
     return std::move(value_);
@@ -116,6 +125,7 @@ class channel<T>::send_operation : base::list_hook {
   T value_;
   bool sent_ = false;
   bool done_ = false;
+  bool no_memory_ = false;
   detail::single_use use_;
 };
 
@@ -261,10 +271,10 @@ class channel<T>::send_many_operation {
 
   bool try_complete() {
     use_.check("channel", to_);
-    auto sent = to_->send_some(left_, closed_);
+    auto sent = to_->send_some(left_, why_not_);
     sent_ += sent;
     left_ = left_.subspan(sent);
-    return closed_ || left_.empty();
+    return why_not_ || left_.empty();
   }
   bool arm(wait_node& node) {
     settle();  // where it was left for another operation that is waited for as well
@@ -273,21 +283,20 @@ class channel<T>::send_many_operation {
   }
   void disarm(wait_node& node) noexcept { next_->disarm(node); }
   bool finish() {
-    const bool done = next_->finish(), sent = next_->sent_;
+    if (next_->finish() && !next_->sent_) why_not_ = next_->why_not();
     settle();
-    if (done && !sent) return closed_ = true;
-    return try_complete();
+    return why_not_ || try_complete();
   }
   value_type take() {
     use_.spend();
     if (left_.empty()) return {};
-    return fail(errc::closed);
+    return fail(why_not_);
   }
   void describe(detail::wait_description& into) const { detail::describe_channel(into, to_, channel_side::receives); }
-  value_type fail(errc condition) {
+  value_type fail(std::error_code why) {
     use_.spend();
     settle();
-    return std::unexpected{partly_sent{make_error_code(condition), sent_}};
+    return std::unexpected{partly_sent{why, sent_}};
   }
 
  private:
@@ -307,7 +316,7 @@ class channel<T>::send_many_operation {
   channel* to_;
   std::span<T> left_;
   std::size_t sent_ = 0;
-  bool closed_ = false;
+  std::error_code why_not_;
   detail::single_use use_;
   std::optional<send_operation> next_;  // while it waits
 };
@@ -332,15 +341,15 @@ std::size_t channel<T>::drain(std::vector<T>& into, std::size_t most) {
 }
 
 template <class T>
-std::size_t channel<T>::send_some(std::span<T> values, bool& closed) {
+std::size_t channel<T>::send_some(std::span<T> values, std::error_code& why) noexcept {
   std::size_t sent = 0;
   while (sent != values.size()) {
     detail::woken_waiters woken;
     std::unique_lock guard{lock_};
     for (auto batch = detail::wakes_in_batch; batch != 0 && sent != values.size(); --batch, ++sent) {
       make_room(guard);
-      closed = closed_;
-      if (closed || !send_now(values[sent], nullptr, woken)) {
+      if (closed_ || !send_now(values[sent], nullptr, woken)) {
+        if (closed_ || lacks_room()) why = detail::why_not_sent(!closed_);
         note_state();
         return sent;
       }

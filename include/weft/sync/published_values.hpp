@@ -11,6 +11,7 @@
 
 #include <weft/base/check.hpp>
 #include <weft/base/error.hpp>
+#include <weft/sync/make_cells.hpp>
 #include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
 
@@ -29,7 +30,7 @@ class published_values {
   using wait_operation = gate_wait<published_values>;
   static constexpr std::string_view what = "broadcast";
 
-  explicit published_values(std::size_t kept) : kept_{kept}, cells_{new std::optional<T>[kept]} {}
+  explicit published_values(std::size_t kept) : kept_{kept}, cells_{make_cells<std::optional<T>>("broadcast", kept)} {}
   ~published_values() {
     queue_.check_nobody_waits("a broadcast is destroyed when nobody waits for its next value", "broadcast", this);
   }

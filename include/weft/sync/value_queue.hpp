@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <limits>
 #include <memory>
-#include <new>
 #include <optional>
 #include <utility>
+
+#include <weft/sync/make_cells.hpp>
 
 namespace weft::detail {
 
@@ -31,7 +31,8 @@ class value_queue {
   /// A chain.
   value_queue() = default;
   /// A ring of `capacity` cells.
-  explicit value_queue(std::size_t capacity) : ring_{make_ring(capacity)}, last_{capacity} {}
+  explicit value_queue(std::size_t capacity)
+      : ring_{capacity == 0 ? nullptr : make_cells<cell>("channel", capacity)}, last_{capacity} {}
   value_queue(const value_queue&) = delete;
   value_queue& operator=(const value_queue&) = delete;
   ~value_queue() {
@@ -75,12 +76,6 @@ class value_queue {
   }
 
  private:
-  static std::unique_ptr<cell[]> make_ring(std::size_t capacity) {
-    if (capacity == 0) return nullptr;
-    if (capacity > std::numeric_limits<std::size_t>::max() / 2 / sizeof(cell)) throw std::bad_array_new_length{};
-    return std::unique_ptr<cell[]>{new cell[capacity]};
-  }
-
   [[nodiscard]] cell* tail_cells() noexcept { return ring_ ? ring_.get() : last_block_->cells; }
   [[nodiscard]] cell* head_cells() noexcept { return ring_ ? ring_.get() : first_block_->cells; }
 
