@@ -14,6 +14,7 @@
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/base/thread_index.hpp>
+#include <weft/base/work_deque.hpp>
 #include <weft/http/client.hpp>
 #include <weft/http/error.hpp>
 #include <weft/http/request.hpp>
@@ -100,6 +101,5 @@
 #include <weft/task/when_all.hpp>
 #include <weft/task/when_any.hpp>
 #include <weft/task/with_deadline.hpp>
-#include <weft/task/work_deque.hpp>
 #include <weft/task/worker_pool.hpp>
 #include <weft/task/wrapped_operation.hpp>

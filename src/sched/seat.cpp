@@ -179,7 +179,7 @@ runnable* seat::spawned_task() {
     spawned_streak_ = 0;
     return nullptr;
   }
-  auto* task = spawned_.pop(!alone_);
+  auto* task = alone_ ? spawned_.pop_unshared() : spawned_.pop();
   spawned_streak_ = task ? std::min(spawned_streak_ + 1, longest_streak) : 0;
   return task;
 }

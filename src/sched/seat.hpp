@@ -10,13 +10,13 @@
 
 #include <weft/base/random.hpp>
 #include <weft/base/spin_lock.hpp>
+#include <weft/base/work_deque.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/scheduler.hpp>
 
 #include "sched/carrier.hpp"
 #include "sched/run_queue.hpp"
-#include "sched/spawn_deque.hpp"
 #include "sched/timer_wheel.hpp"
 
 namespace weft::sched {
@@ -151,7 +151,9 @@ class seat {
   const bool alone_;         // nobody steals
   std::vector<look> looks_;  // by the other seat's index
   run_queue queue_;
-  spawn_deque spawned_;
+  // Tasks that have not run yet: the newest first for this seat, the oldest first for everybody else, who may take
+  // many.
+  base::work_deque<runnable, base::thefts::frequent> spawned_;
   runnable* next_ = nullptr;   // runs before the queue; the carrier's alone
   runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
   unsigned streak_ = 0, spawned_streak_ = 0;

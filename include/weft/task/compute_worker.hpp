@@ -9,10 +9,10 @@
 
 #include <weft/base/bell.hpp>
 #include <weft/base/random.hpp>
+#include <weft/base/work_deque.hpp>
 #include <weft/stack/machine.hpp>
 #include <weft/task/fork_frame.hpp>
 #include <weft/task/frame_stack.hpp>
-#include <weft/task/work_deque.hpp>
 
 namespace weft::sched {
 class carrier;
@@ -152,7 +152,7 @@ class compute_worker {
   std::uintptr_t deep_below_ = 0;
   bool returning_ = false;
   fork_frame* next_ = nullptr;
-  work_deque<fork_frame> deque_;
+  base::work_deque<fork_frame, base::thefts::rare> deque_;
   base::bell bell_;
   base::random random_;
   compute_pool* const pool_;
