@@ -113,6 +113,7 @@ class carrier {
   friend class held_seat;
   friend class seat;
   friend void begin_turn_after(carrier&, runnable&, departure, runnable&) noexcept;
+  friend bool goes_on_alone(carrier&, runnable&) noexcept;
   friend bool settle(carrier&, runnable&, departure) noexcept;
 
   /// enter() without a seat, or with one that has become another's.

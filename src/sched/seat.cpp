@@ -88,11 +88,24 @@ void seat::push_last(runnable& task) {
   if (!alone_) owner_.wake_one();  // an only seat pushes for itself
 }
 
-runnable* seat::next_directly() noexcept {
-  auto tick = tick_ + 1;
-  if (tick % outside_interval == 0) return nullptr;
+/// Whether the loop would look at something else first in turn number `tick`.
+bool seat::is_time_to_look(unsigned tick) const noexcept {
   // relaxed: another carrier's timer is seen at the next look
-  if (tick % timer_interval == 0 && next_due_.load(std::memory_order_relaxed) != timer_wheel::never) return nullptr;
+  return tick % outside_interval == 0 ||
+         (tick % timer_interval == 0 && next_due_.load(std::memory_order_relaxed) != timer_wheel::never);
+}
+
+bool seat::has_nothing_else() noexcept {
+  const auto tick = tick_ + 1;
+  if (next_ || found_ || queued() != 0 || is_time_to_look(tick)) return false;
+  tick_ = tick;
+  count(resumed_);
+  return true;
+}
+
+runnable* seat::next_directly() noexcept {
+  const auto tick = tick_ + 1;
+  if (is_time_to_look(tick)) return nullptr;
   auto* task = local_task();
   if (!task) return nullptr;
   tick_ = tick;
@@ -111,6 +124,12 @@ runnable* seat::next_directly() noexcept {
 }
 
 void begin_turn(carrier& by, runnable& task) noexcept { by.begin(task); }
+
+bool goes_on_alone(carrier& by, runnable& task) noexcept {
+  if (!by.seat_ || !by.seat_->has_nothing_else()) return false;
+  by.begin(task);
+  return true;
+}
 
 [[gnu::flatten]] void begin_turn_after(carrier& by, runnable& left, departure how, runnable& task) noexcept {
   // The carrier has a seat, or there would have been nobody to switch to: it can be queued there.

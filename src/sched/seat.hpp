@@ -71,6 +71,9 @@ class seat {
   /// loop then begins with what was found.
   [[nodiscard]] runnable* next_directly() noexcept;
 
+  /// next_directly() would find nothing, and the loop had nothing to do either. Counts a turn.
+  [[nodiscard]] bool has_nothing_else() noexcept;
+
   /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
   void push_next(runnable& task) {
     if (delivering_) [[unlikely]]
@@ -122,6 +125,7 @@ class seat {
     return reinterpret_cast<std::uintptr_t>(&one);
   }
   [[nodiscard, gnu::noinline]] bool still_belongs_to(const carrier& one) const noexcept;
+  [[nodiscard]] bool is_time_to_look(unsigned tick) const noexcept;
   [[nodiscard]] runnable* quick_task();
   [[nodiscard]] runnable* find_task();
   [[nodiscard]] runnable* local_task();

@@ -24,6 +24,16 @@ void coroutine_state::let_others_run() noexcept {
   home()->schedule_last(*this);
 }
 
+bool coroutine_state::let_others_run_if_any() noexcept {
+  leave_own_code(carrier());
+  if (sched::goes_on_alone(carrier(), *this)) {
+    took_turn();
+    return false;
+  }
+  home()->schedule_last(*this);
+  return true;
+}
+
 // Waits that keep their stack are the OS thread's inside a coroutine: see current_stack().
 void coroutine_state::park(time_point) noexcept { std::terminate(); }
 void coroutine_state::yield() noexcept { std::terminate(); }

@@ -205,10 +205,10 @@ bool yield_awaiter::await_ready() const noexcept {
   return true;
 }
 
-void yield_awaiter::let_others_run(coroutine_link here) noexcept {
+bool yield_awaiter::let_others_run(coroutine_link here) noexcept {
   auto& self = static_cast<coroutine_state&>(current_task());
   self.suspend(here);
-  self.let_others_run();  // may be running elsewhere from here on: touch nothing
+  return self.let_others_run_if_any();  // true: may be running elsewhere from here on: touch nothing
 }
 
 bool sleep_operation::arm(wait_node& node) noexcept {

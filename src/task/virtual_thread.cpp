@@ -41,7 +41,7 @@ void virtual_thread::enter(void* self) {
   if (thread.is_only_reference()) thread.discard_value();
   thread.why_ = leaving::ending;
   thread.announce_end();
-  stack::context::exit_to(thread.context_, thread.successor());
+  stack::context::exit_to(thread.context_, thread.hand_over_to(sched::end_turn(thread.carrier())));
 }
 
 std::size_t virtual_thread::backtrace(void** addresses, std::size_t capacity) const noexcept {
@@ -65,22 +65,22 @@ void virtual_thread::resume(sched::carrier& by) noexcept {
   }
 }
 
-/// Whom to switch to now that this one leaves.
-stack::context& virtual_thread::successor() noexcept {
-  if (auto* ready = sched::end_turn(carrier())) {
-    auto& heir = static_cast<virtual_thread&>(*ready);
-    heir.set_carrier(carrier());
-    heir.flow_ = flow_;
-    heir.before_ = this;
-    return heir.context_;
+/// Whom to switch to now that this one leaves for `ready` or, where that is null, for the loop.
+stack::context& virtual_thread::hand_over_to(sched::runnable* ready) noexcept {
+  if (!ready) {
+    flow_->before = this;
+    return flow_->own;
   }
-  flow_->before = this;
-  return flow_->own;
+  auto& heir = static_cast<virtual_thread&>(*ready);
+  heir.set_carrier(carrier());
+  heir.flow_ = flow_;
+  heir.before_ = this;
+  return heir.context_;
 }
 
 void virtual_thread::leave(leaving why) noexcept {
   why_ = why;
-  stack::context::switch_to(context_, successor());
+  stack::context::switch_to(context_, hand_over_to(sched::end_turn(carrier())));
   arrive();
 }
 
@@ -114,7 +114,14 @@ void virtual_thread::park(time_point) noexcept {
   stay_->start_clock();
 }
 
-void virtual_thread::yield() noexcept { leave(stay_ ? leaving::computing : leaving::yielding); }
+void virtual_thread::yield() noexcept {
+  if (stay_) return leave(leaving::computing);
+  why_ = leaving::yielding;
+  auto* ready = sched::end_turn(carrier());
+  if (!ready && sched::goes_on_alone(carrier(), *this)) return took_turn();
+  stack::context::switch_to(context_, hand_over_to(ready));
+  arrive();
+}
 
 void virtual_thread::make_ready() noexcept {
   if (!stay_) return runnable::make_ready();

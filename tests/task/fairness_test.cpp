@@ -138,20 +138,26 @@ TEST_P(turns, of_operations_that_throw_let_them_throw) {
   });
 }
 
-/// Tasks that are ready all the time: each yields, again and again, until it is let go.
+/// Who is ready all the time. One alone has nobody to let run.
+struct crowd {
+  const char* name;
+  std::size_t virtual_threads, coroutines;
+  [[nodiscard]] std::size_t size() const noexcept { return virtual_threads + coroutines; }
+};
+
+/// Each yields, again and again, until it is let go.
 class yielders {
  public:
-  explicit yielders(int how_many) {
-    for (int i = 0; i < how_many; ++i) {
-      if (i % 2 == 0) {
-        tasks_.spawn([this] {
-          while (!enough_) yield();
-        });
-      } else {
-        tasks_.spawn([this]() -> task<> {
-          while (!enough_) co_await async_yield();
-        });
-      }
+  explicit yielders(const crowd& of) {
+    for (std::size_t i = 0; i < of.virtual_threads; ++i) {
+      tasks_.spawn([this] {
+        while (!enough_) yield();
+      });
+    }
+    for (std::size_t i = 0; i < of.coroutines; ++i) {
+      tasks_.spawn([this]() -> task<> {
+        while (!enough_) co_await async_yield();
+      });
     }
     for (int i = 0; i < 3; ++i) yield();  // all have begun
   }
@@ -164,21 +170,25 @@ class yielders {
   scope tasks_;
 };
 
-constexpr std::uint64_t crowd = 50;
+class fairness : public ::testing::TestWithParam<crowd> {};
+INSTANTIATE_TEST_SUITE_P(of, fairness,
+                         ::testing::Values(crowd{"a_crowd", 25, 25}, crowd{"a_virtual_thread", 1, 0},
+                                           crowd{"a_coroutine", 0, 1}),
+                         [](const auto& each) { return std::string{each.param.name}; });
 
-TEST(fairness, a_task_waits_no_longer_than_for_those_that_were_ready_before_it) {
+TEST_P(fairness, a_task_waits_no_longer_than_for_those_that_were_ready_before_it) {
   testing::run_on_virtual_clock(1, [] {
-    yielders busy{crowd};
+    yielders busy{GetParam()};
     for (int i = 0; i < 20; ++i) {
       std::uint64_t began = resumptions(), ran = 0;
       spawn([&] { ran = resumptions(); }).join();
       // The crowd, and the probe itself.
-      EXPECT_LE(ran - began, crowd + 1);
+      EXPECT_LE(ran - began, GetParam().size() + 1);
     }
   });
 }
 
-TEST(fairness, a_pair_that_hands_to_each_other_lets_the_next_task_in_after_a_streak) {
+TEST(fairness_of_hand_over, a_pair_that_hands_to_each_other_lets_the_next_task_in_after_a_streak) {
   testing::run_on_virtual_clock(1, [] {
     channel<int> there{0}, back{0};
     std::uint64_t began = 0, ran = 0, rounds = 0;
@@ -222,9 +232,9 @@ template <class F>
   return join_handle<void>{started};
 }
 
-TEST(fairness, what_arrives_from_outside_is_taken_in_turn_while_the_seat_is_busy) {
+TEST_P(fairness, what_arrives_from_outside_is_taken_in_turn_while_the_seat_is_busy) {
   testing::run_on_virtual_clock(1, [] {
-    yielders busy{crowd};
+    yielders busy{GetParam()};
     constexpr std::size_t arrivals = 10;
     std::vector<join_handle<void>> arrived;
     std::vector<std::uint64_t> ran(arrivals);
@@ -235,17 +245,17 @@ TEST(fairness, what_arrives_from_outside_is_taken_in_turn_while_the_seat_is_busy
     for (auto& each : arrived) each.join();
     for (std::size_t i = 0; i < arrivals; ++i) {
       // One is taken at each look, and then waits for the crowd, this task and those that arrived before.
-      EXPECT_LE(ran[i] - began, outside_interval * (i + 1) + crowd + 1 + arrivals) << i;
+      EXPECT_LE(ran[i] - began, outside_interval * (i + 1) + GetParam().size() + 1 + arrivals) << i;
     }
     EXPECT_TRUE(std::ranges::is_sorted(ran));
   });
 }
 
-TEST(fairness, a_timer_that_is_due_is_seen_while_the_seat_is_busy) {
+TEST_P(fairness, a_timer_that_is_due_is_seen_while_the_seat_is_busy) {
   // Real time, which passes while tasks run. What is counted is how often others are resumed after it is due.
   runtime home{{.seats = 1, .watch = {.enabled = false}}};
   run_in(home, {.name = "test"}, [] {
-    yielders busy{crowd};
+    yielders busy{GetParam()};
     for (int i = 0; i < 20; ++i) {
       auto due = now() + 100us;
       std::uint64_t ran = 0, seen_due = 0;
@@ -260,7 +270,7 @@ TEST(fairness, a_timer_that_is_due_is_seen_while_the_seat_is_busy) {
       }
       sleeper.join();
       // `ran` is the smaller one when the timers were looked at between that instant and this task's turn.
-      EXPECT_LE(ran, seen_due + timer_interval + crowd + 1);
+      EXPECT_LE(ran, seen_due + timer_interval + GetParam().size() + 1);
     }
   });
 }

@@ -35,4 +35,9 @@ void begin_turn(carrier& by, runnable& task) noexcept;
 /// settle() and begin_turn(), where end_turn() gave `task`.
 void begin_turn_after(carrier& by, runnable& left, departure how, runnable& task) noexcept;
 
+/// After end_turn() gave null, or leave_own_code(), of a task that lets others run: whether it goes on at once, since
+/// nothing else is ready on its seat nor is it time to look outside. Then its own code begins, with a turn of its own.
+/// Thread: the carrier, in that task.
+[[nodiscard]] bool goes_on_alone(carrier& by, runnable& task) noexcept;
+
 }  // namespace weft::sched

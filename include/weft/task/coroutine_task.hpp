@@ -42,6 +42,8 @@ class coroutine_state : public task_state {
 
   /// Suspended: runs again after everything that is ready on the seat already. On return it may be running elsewhere.
   void let_others_run() noexcept;
+  /// The same where there are others. False: there are none, and it has to go on.
+  [[nodiscard]] bool let_others_run_if_any() noexcept;
 
   /// The outermost coroutine has reached its end and is suspended there for good.
   void finished() noexcept {

@@ -14,13 +14,13 @@ namespace detail {
 struct yield_awaiter {
   [[nodiscard]] bool await_ready() const noexcept;
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> here) const noexcept {
-    let_others_run(coroutine_link{here});
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> here) const noexcept {
+    return let_others_run(coroutine_link{here});
   }
   void await_resume() const noexcept {}
 
  private:
-  static void let_others_run(coroutine_link here) noexcept;
+  [[nodiscard]] static bool let_others_run(coroutine_link here) noexcept;
 };
 
 /// Waits for a point in time.

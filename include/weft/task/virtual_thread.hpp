@@ -68,7 +68,7 @@ class virtual_thread : public task_state {
   virtual void discard_value() noexcept = 0;
   static void enter(void* self);
   void leave(leaving why) noexcept;
-  [[nodiscard]] stack::context& successor() noexcept;
+  [[nodiscard]] stack::context& hand_over_to(sched::runnable* ready) noexcept;
   void arrive() noexcept;
   [[nodiscard]] bool has_left(sched::carrier& by) noexcept;
   [[nodiscard]] sched::departure departure() const noexcept {
