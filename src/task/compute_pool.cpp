@@ -12,6 +12,7 @@
 
 #include "sched/carrier.hpp"
 #include "task/compute_thread.hpp"
+#include "task/topology.hpp"
 
 namespace weft::detail {
 
@@ -150,6 +151,15 @@ void compute_pool::stop(fork_root& root, errc why) noexcept {
 }
 
 fork_frame* compute_pool::steal(compute_worker& self) noexcept {
+  // acquire: it is made; pairs with work()
+  if (const auto* cores = cores_.load(std::memory_order_acquire)) {
+    self.near_.store(cores->group_here(), std::memory_order_relaxed);  // relaxed: a hint
+    if (auto* frame = steal_from(self, victims::near)) return frame;
+  }
+  return steal_from(self, victims::all);
+}
+
+fork_frame* compute_pool::steal_from(compute_worker& self, victims which) noexcept {
   // acquire: the workers are made; pairs with start_worker()
   auto count = static_cast<std::uint32_t>(started_.load(std::memory_order_acquire));
   if (count < 2) return nullptr;
@@ -157,6 +167,11 @@ fork_frame* compute_pool::steal(compute_worker& self) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     auto& victim = *workers_[(first + i) % count];
     if (&victim == &self) continue;
+    // relaxed, both: hints
+    if (which == victims::near &&
+        victim.near_.load(std::memory_order_relaxed) != self.near_.load(std::memory_order_relaxed)) {
+      continue;
+    }
     if (auto* frame = victim.deque_.take_oldest()) {
       stolen_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
       // Where one frame was, there may be more.
@@ -220,6 +235,11 @@ void compute_pool::work(compute_worker& self) noexcept {
   sched::set_current_carrier(&guest);
   this_compute_worker = &self;
   self.use(self.unused_stack());
+  // Of two there is no choice.
+  if (most_ > 2 && topology::of_this_machine().has_groups()) {
+    // release: it is made; pairs with steal()
+    cores_.store(&topology::of_this_machine(), std::memory_order_release);
+  }
   do {
     // relaxed: a hint; under the mutex it is certain
     if (surplus_.load(std::memory_order_relaxed)) rest(self);

@@ -179,6 +179,8 @@ TEST_P(algorithms, reduce_is_the_sum_and_keeps_the_order_of_what_is_no_number) {
       std::iota(numbers.begin(), numbers.end(), 1);
       auto expected = 7 + count * (count + 1) / 2;
       EXPECT_EQ(parallel_reduce(numbers.begin(), numbers.end(), std::uint64_t{7}), expected);
+      EXPECT_EQ(parallel_reduce(numbers.begin(), numbers.end()), expected - 7);
+      EXPECT_EQ(parallel_reduce(numbers.begin(), numbers.end(), {.order = reduce_order::deterministic}), expected - 7);
       EXPECT_EQ(parallel_reduce(numbers.begin(), numbers.end(), std::uint64_t{7}, std::plus<>{},
                                 {.order = reduce_order::deterministic}),
                 expected);

@@ -229,6 +229,22 @@ TEST_P(bad_input, a_failure_that_is_caught_in_a_part_stops_nothing_else) {
   });
 }
 
+TEST_P(bad_input, it_ends_half_way_when_the_program_ends) {
+  std::atomic<std::size_t> calls{0};
+  std::atomic<bool> was_cancelled{false};
+  on_carriers([&](runtime&) {
+    spawn([&] {
+      try {
+        GetParam().run(huge, [&](std::size_t) { ++calls; });
+      } catch (const std::system_error& error) {
+        was_cancelled = error.code() == errc::cancelled;
+      }
+    }).detach();
+    while (calls < 1000) yield();
+  });
+  EXPECT_TRUE(was_cancelled);
+}
+
 TEST_P(bad_input, each_runs_inside_each) {
   on_carriers([](runtime&) {
     for (const auto& inner : algorithms) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <iterator>
@@ -149,6 +150,13 @@ template <std::random_access_iterator I, class T, class Op = std::plus<>>
   std::optional<T> result{std::move(init)};
   detail::append(result, std::move(sum), op);
   return std::move(*result);
+}
+
+/// The same from a value-initialized element on.
+template <std::random_access_iterator I>
+  requires std::default_initializable<std::iter_value_t<I>>
+[[nodiscard]] std::iter_value_t<I> parallel_reduce(I first, I last, reduce_options options = {}) {
+  return parallel_reduce(first, last, std::iter_value_t<I>{}, std::plus<>{}, options);
 }
 
 /// Whether an element of parallel_scan() takes part in what stands at its own place.

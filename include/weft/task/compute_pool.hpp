@@ -48,6 +48,7 @@ class runtime;
 
 namespace detail {
 
+class topology;
 class virtual_thread;
 
 /// A computation that waits for a carrier. Linked, not owned.
@@ -77,7 +78,7 @@ class compute_job : public base::list_hook {
 /// at most as many as was said. They run compute() calls and fork-join computations; what was started comes first: a
 /// carrier without work takes a task that has waited and can go on, or what such a task has begun, or steals from the
 /// others, before it takes from the queue, unless what is there waits for longer than `patience`. One that finds
-/// nothing looks for `awake`, then sleeps.
+/// nothing looks for `awake`, then sleeps. It steals from those whose cores share its last-level cache first.
 ///
 /// Carriers resume virtual threads as the scheduler's do, as guests of the scheduler without a seat: those in whose
 /// place compute() put them, from their turn until the end of the call. Such a task that waits leaves its carrier to
@@ -157,7 +158,9 @@ class compute_pool {
   void work(compute_worker& self) noexcept;
   [[nodiscard]] bool search(compute_worker& self, takes_jobs also, const std::atomic<bool>* ended) noexcept;
   [[nodiscard]] bool run_one(compute_worker& self, takes_jobs also) noexcept;
+  enum class victims : bool { near, all };
   [[nodiscard]] fork_frame* steal(compute_worker& self) noexcept;
+  [[nodiscard]] fork_frame* steal_from(compute_worker& self, victims which) noexcept;
   [[nodiscard]] taken take() noexcept;
   [[nodiscard]] taken take_oldest(base::intrusive_list<compute_job>& from) noexcept;
   [[nodiscard]] bool call_carrier(std::unique_lock<std::mutex>& lock, std::size_t before) noexcept;
@@ -184,6 +187,7 @@ class compute_pool {
   std::atomic<bool> surplus_{false};      // more carriers are up than may be
   std::atomic<std::size_t> going_on_{0};  // how many are in go_on()
   std::atomic<std::uint64_t> stolen_{0}, exceptions_lost_{0};
+  std::atomic<const topology*> cores_{nullptr};  // null where all cores are alike
 
   mutable std::mutex mutex_;  // guards all below, and the changes of asleep_, queued_, surplus_
   base::intrusive_list<compute_job> queue_;

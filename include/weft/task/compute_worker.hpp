@@ -157,9 +157,10 @@ class compute_worker {
   base::random random_;
   compute_pool* const pool_;
   frame_stack* unused_ = nullptr;
-  sched::carrier* guest_ = nullptr;  // as whom it resumes tasks
-  bool asleep_ = false;              // under the pool's mutex, as the next
-  bool helps_ = false;               // asleep, it waits for frames only
+  std::atomic<std::uint32_t> near_{0};  // the group of cores where it last looked for work; see topology
+  sched::carrier* guest_ = nullptr;     // as whom it resumes tasks
+  bool asleep_ = false;                 // under the pool's mutex, as the next
+  bool helps_ = false;                  // asleep, it waits for frames only
   std::thread thread_;
 };
 
