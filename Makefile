@@ -14,7 +14,8 @@ ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LA
 sources = git ls-files --cached --others --exclude-standard
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench bench-readme stress asan tsan debug format format-check tidy clean screenshot \
+.PHONY: help run build test bench bench-readme scaling scaling-page stress asan tsan debug \
+  format format-check tidy clean screenshot \
   dependencies dependencies-test dependencies-sanitizers \
   dependencies-lint dependencies-benchmarks
 
@@ -61,6 +62,14 @@ bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or re
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
 	$(call build,release,--target benchmarks)
 	@bench/run.py --build build/release --rounds $(ROUNDS) $(BENCH_ARGS) "$(ONLY)"
+
+scaling: dependencies-benchmarks ## Measure fork-join with 1 to all threads, with a plot and a fit; ONLY=name, ROUNDS=5
+	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
+	$(call build,release,--target parallel_fork_join_bench)
+	@bench/scaling.py --build build/release --rounds $(ROUNDS) "$(ONLY)"
+
+scaling-page: ## Write what `make scaling` measured last into docs/scaling.md
+	@bench/scaling.py --page
 
 bench-readme: ## Write what `make bench` measured last into the README
 	@bench/run.py --readme

@@ -49,9 +49,10 @@ def figures_of_google_benchmark(text):
     return found
 
 
-def google_benchmark(program, benchmark, *arguments):
+def google_benchmark(program, benchmark, *arguments, **options):
     """One benchmark of a Google Benchmark program, in a process of its own."""
-    said = run([program, f"--benchmark_filter=^{re.escape(benchmark)}(/|$)", "--benchmark_format=json", *arguments])
+    said = run([program, f"--benchmark_filter=^{re.escape(benchmark)}(/|$)", "--benchmark_format=json", *arguments],
+               **options)
     if not said:
         raise failed(f"{program.name} has no benchmark {benchmark}")
     return figures_of_google_benchmark(said)
