@@ -6,12 +6,13 @@
 #include <atomic>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include <weft/sync/channel.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/task/task.hpp>
+
+#include "task/replaced_new.hpp"
 
 namespace {
 // As large as a block of an unbounded channel at the least: nothing else that is allocated meanwhile fails.
@@ -19,18 +20,11 @@ constexpr std::size_t large = 4096;
 std::atomic<bool> memory_is_scarce{false};
 }  // namespace
 
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+void* allocate(std::size_t bytes) noexcept {
   // relaxed: set by the thread that allocates, or before it was started
   if (bytes >= large && memory_is_scarce.load(std::memory_order_relaxed)) return nullptr;
   return std::malloc(bytes);
 }
-void* operator new(std::size_t bytes) {
-  if (void* made = operator new(bytes, std::nothrow)) return made;
-  throw std::bad_alloc{};
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
 
 namespace weft {
 namespace {

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <new>
 #include <stop_token>
 
 #include <weft/sync/channel.hpp>
@@ -17,20 +16,16 @@
 #include <weft/task/when_any.hpp>
 #include <weft/task/with_deadline.hpp>
 
+#include "task/replaced_new.hpp"
+
 namespace {
 std::atomic<std::size_t> allocations{0};
 }
 
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+void* allocate(std::size_t bytes) noexcept {
   allocations.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
   return std::malloc(bytes);
 }
-void* operator new(std::size_t bytes) {
-  if (void* made = operator new(bytes, std::nothrow)) return made;
-  throw std::bad_alloc{};
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace weft {
 namespace {
