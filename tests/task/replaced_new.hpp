@@ -4,8 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-// Replaces operator new of the program that includes this, once: all of its forms, or a sanitizer's would be linked as
-// well.
+// Replaces operator new, but for over-aligned types, of the program that includes this, once.
 
 /// What the program does instead; null: there is no memory.
 [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
