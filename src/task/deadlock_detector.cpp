@@ -40,6 +40,9 @@ class clock_held {
   });
 }
 
+/// Between two looks while nothing of weft's runs and other threads do.
+constexpr duration longest_pause = std::chrono::milliseconds{250};
+
 [[nodiscard]] bool has_known_case(const wait_description& wait) noexcept {
   return std::ranges::any_of(wait.cases, [](const wait_case& each) { return each.is_known; });
 }
@@ -83,6 +86,7 @@ void deadlock_detector::work() {
     const auto began = std::chrono::steady_clock::now();
     look_for_cycles();
     const auto took = std::chrono::steady_clock::now() - began;
+    const auto slept = pause;
     pause = std::max<duration>(options_.look_every, 100 * took);
     bell_.prepare();
     // Two looks without anything run between them: the second has seen every wait.
@@ -90,14 +94,16 @@ void deadlock_detector::work() {
       bell_.forget();
       continue;
     }
-    look_whether_everything_sleeps(progress);
+    const bool told = look_whether_everything_sleeps(progress);
     std::unique_lock lock{mutex_};
     if (stopping_) return;
     lock.unlock();
-    if (home_.all_idle() && home_.statistics().resumed == progress) {
+    if (told && home_.all_idle() && home_.statistics().resumed == progress) {
       bell_.wait();
     } else {
       bell_.forget();
+      // Such a thread rings no bell when it begins to wait; it may run for long, or just have been started.
+      if (!told) pause = std::max(pause, std::min(2 * slept, longest_pause));
     }
   }
 }
@@ -161,13 +167,15 @@ void deadlock_detector::look_for_cycles() {
   for (const auto& found : find_cycles(looks_at::lasting_waits)) tell(found);
 }
 
-void deadlock_detector::look_whether_everything_sleeps(std::uint64_t progress) {
-  if (told_asleep_at_ == progress || !home_.nothing_is_due() || other_threads_run()) return;
+bool deadlock_detector::look_whether_everything_sleeps(std::uint64_t progress) {
+  if (told_asleep_at_ == progress || !home_.nothing_is_due()) return true;
+  if (other_threads_run()) return false;
   auto all = all_if_everything_sleeps();
   // Nothing has run while we looked.
-  if (all.empty() || !home_.nothing_is_due() || home_.statistics().resumed != progress) return;
+  if (all.empty() || !home_.nothing_is_due() || home_.statistics().resumed != progress) return true;
   told_asleep_at_ = progress;
   tell({.tasks = std::move(all), .everything_sleeps = true});
+  return true;
 }
 
 /// All tasks, when each of them waits for another.

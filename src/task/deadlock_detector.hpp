@@ -55,7 +55,8 @@ class deadlock_detector {
   void work();
   [[nodiscard]] bool sleep(duration time);
   void look_for_cycles();
-  void look_whether_everything_sleeps(std::uint64_t progress);
+  /// False: nobody can tell as long as threads run that are none of weft's; look again.
+  [[nodiscard]] bool look_whether_everything_sleeps(std::uint64_t progress);
   [[nodiscard]] std::vector<task_snapshot> all_if_everything_sleeps() const;
   [[nodiscard]] deadlock confirm(const std::vector<std::uint64_t>& cycle) const;
   void tell(const deadlock& found);
