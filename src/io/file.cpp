@@ -223,8 +223,9 @@ void file_operation::completed(std::int64_t outcome) noexcept {
 }
 
 bool file_operation::finish() noexcept {
-  // A call that a signal cut short, unless that was our wish.
-  return is_closed_ || result_ != -EINTR || cancel_asked_;
+  // A call that a signal cut short, unless that was our wish. A ring gives up what it has no thread for, and signals
+  // keep it from starting one.
+  return is_closed_ || !interrupted() || cancel_asked_;
 }
 
 bool file_operation::request_cancel(sched::wait_node& node, std::uint64_t epoch) noexcept {

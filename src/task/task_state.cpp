@@ -73,7 +73,7 @@ class os_thread_state final : public task_state {
   void destroy() noexcept override {}
 
   void wait_awake() noexcept {
-    static const bool alone = std::thread::hardware_concurrency() == 1;
+    static const bool alone = sched::available_cores() == 1;
     if (alone || (worthwhile_ == 0 && ++waits_ % try_again != 0)) return;
     for (auto end = std::chrono::steady_clock::now() + longest_awake; std::chrono::steady_clock::now() < end;) {
       for (unsigned i = 0; i < pauses; ++i) base::pause();

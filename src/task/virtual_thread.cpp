@@ -20,7 +20,8 @@ struct carrier_flow {
 
 namespace {
 
-// The calling carrier's own. Never inlined: see current_runnable.
+// The calling carrier's own. Never inlined: a task may go on on another OS thread, and a compiler may keep the address
+// of a thread_local.
 [[gnu::noinline]] carrier_flow& flow_of_this_carrier() noexcept {
   static thread_local carrier_flow flow;
   asm volatile("" ::: "memory");

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -84,10 +85,17 @@ struct stream_pair {
 };
 
 /// Two ends of a connection on the loopback interface.
+/// What a call gave, which a test cannot go on without; throws what was wrong.
+template <class T>
+[[nodiscard]] T must(result<T> outcome) {
+  if (!outcome) throw std::system_error{outcome.error()};
+  return std::move(*outcome);
+}
+
 [[nodiscard]] inline stream_pair connected_pair() {
-  auto listener = tcp_listener::bind("127.0.0.1:0").value();
-  auto client = tcp_stream::connect(listener.local()).value();
-  return {std::move(client), listener.accept().value()};
+  auto listener = must(tcp_listener::bind("127.0.0.1:0"));
+  auto client = must(tcp_stream::connect(listener.local()));
+  return {std::move(client), must(listener.accept())};
 }
 
 [[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) {

@@ -131,7 +131,7 @@ TEST_P(signals, in_a_storm_on_every_thread_interrupt_no_wait) {
       for (int i = 0; i < rounds; ++i) EXPECT_EQ(blocking([i] { return i; }), i);
     });
     tasks.spawn([&] {
-      auto file = file::open(path, {.access = file_access::write, .creation = file_creation::when_missing}).value();
+      auto file = must(file::open(path, {.access = file_access::write, .creation = file_creation::when_missing}));
       for (int i = 0; i < rounds; ++i) EXPECT_EQ(file.write_at(bytes_of("x"), static_cast<std::uint64_t>(i)), 1u);
       EXPECT_TRUE(file.sync());
     });

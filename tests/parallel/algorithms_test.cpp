@@ -6,7 +6,6 @@
 #include <random>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <weft/parallel/compute.hpp>
@@ -16,8 +15,6 @@
 
 namespace weft {
 namespace {
-
-constexpr std::size_t huge = std::size_t{1} << 40;
 
 class algorithms : public testing::runtime_test {};
 WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(algorithms);
@@ -70,26 +67,6 @@ TEST_P(algorithms, one_of_many_exceptions_arrives_and_nothing_is_left_running) {
                               }),
                  std::out_of_range);
     EXPECT_EQ(running.load(), 0);
-  });
-}
-
-TEST_P(algorithms, a_huge_range_is_left_when_the_body_throws_and_when_the_caller_is_cancelled) {
-  run([] {
-    EXPECT_THROW(parallel_for(0, huge,
-                              [](std::size_t i) {
-                                if (i == 1000) throw std::out_of_range{"1000"};
-                              }),
-                 std::out_of_range);
-    std::atomic<std::size_t> calls{0};
-    auto loops = spawn([&] { parallel_for(0, huge, [&](std::size_t) { ++calls; }); });
-    while (calls < 1000) yield();
-    loops.cancel();
-    try {
-      loops.join();
-      FAIL() << "not cancelled";
-    } catch (const std::system_error& error) {
-      EXPECT_EQ(error.code(), errc::cancelled);
-    }
   });
 }
 

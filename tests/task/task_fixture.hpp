@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <system_error>
 
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
@@ -36,6 +37,16 @@ class runtime_test : public ::testing::TestWithParam<std::size_t> {
 template <class T>
 void run_until_parked(const join_handle<T>& task) {
   while (!task.is_parked()) yield();
+}
+
+/// Joins a task that is to end with the exception of its cancelled wait.
+inline void expect_cancelled(join_handle<void>& task) {
+  try {
+    task.join();
+    ADD_FAILURE() << "not cancelled";
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), errc::cancelled);
+  }
 }
 
 }  // namespace weft::testing

@@ -5,7 +5,7 @@
 // read and written by instructions that it does not see through, and that find the place anew each time. They cost one
 // load, or store, where a call that is never inlined and a thread_local cost ten times as much.
 
-/// Declares `slot`, a constinit thread_local pointer to `type`, null at first, that `load_slot_of` may name.
+/// Declares `slot`, a constinit thread_local pointer to `type`, null at first, that the next macros may name.
 #define WEFT_DECLARE_THREAD_SLOT(type, slot) \
   [[gnu::tls_model("initial-exec")]] extern constinit thread_local type* slot asm(#slot)
 
