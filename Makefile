@@ -6,6 +6,7 @@ PORT ?= 8080
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ROUNDS ?= 5
 CTEST_ARGS ?=
+LAYERS ?=
 PRESET ?= tsan
 SECONDS ?= 600
 
@@ -42,15 +43,15 @@ debug: dependencies-test ## The same with assertions and without optimisation
 	$(call build,debug)
 	$(call ctest,debug)
 
-asan: dependencies-sanitizers ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: dependencies-sanitizers ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer; LAYERS='base io'
 	$(call configure,asan)
-	$(call build,asan)
-	$(call ctest,asan)
+	$(call build,asan,$(layer_targets))
+	$(call ctest,asan,$(layer_labels))
 
-tsan: dependencies-sanitizers ## The tests under ThreadSanitizer
+tsan: dependencies-sanitizers ## The same under ThreadSanitizer
 	$(call configure,tsan)
-	$(call build,tsan)
-	$(call ctest,tsan)
+	$(call build,tsan,$(layer_targets))
+	$(call ctest,tsan,$(layer_labels))
 
 stress: dependencies-sanitizers ## Random stress of scheduler and channels, SECONDS=600 each; PRESET=tsan, asan, release
 	$(call configure,$(PRESET))
@@ -124,5 +125,9 @@ $(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || { cat build
 endef
 # build(preset, more arguments)
 build = @NINJA_STATUS="[%f/%t] " cmake --build --preset $(1) -j $(JOBS) $(2)
-# ctest(preset): the tests of one preset, as many at once as there are cores.
-ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $$(test -t 1 && echo --progress) $(CTEST_ARGS)
+# ctest(preset, more arguments): the tests of one preset, as many at once as there are cores.
+ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $$(test -t 1 && echo --progress) $(2) $(CTEST_ARGS)
+# What builds and selects the tests of LAYERS alone; all when it is empty.
+layer_targets = $(if $(LAYERS),--target $(addsuffix _tests,$(LAYERS)))
+layer_labels = $(if $(LAYERS),-L '^($(subst $(space),|,$(strip $(LAYERS))))$$')
+space := $(subst ,, )
