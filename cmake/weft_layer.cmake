@@ -53,23 +53,28 @@ function(weft_warnings target)
   endif()
 endfunction()
 
-# weft_test(<layer> <name> [LIBRARIES <target>...] [TIMEOUT <seconds>])
+# weft_test(<layer> <name> [AS <another name>] [LIBRARIES <target>...] [TIMEOUT <seconds>])
 #
 # tests/<layer>/<name>.cpp becomes the GoogleTest program <layer>_<name>, each case a ctest with the label <layer>. The
-# target <layer>_tests builds all of a layer's.
+# target <layer>_tests builds all of a layer's. AS: for a file that becomes several programs.
 function(weft_test layer name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "AS;TIMEOUT" "LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   set(target ${layer}_${name})
+  set(prefix ${layer}.)
+  if(arg_AS)
+    set(target ${layer}_${arg_AS})
+    set(prefix ${layer}.${arg_AS}.)
+  endif()
   add_executable(${target} ${name}.cpp)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE weft::${layer} ${arg_LIBRARIES} GTest::gtest_main)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   weft_warnings(${target})
   # A loaded machine may take long to start a program that carries a sanitizer.
-  gtest_discover_tests(${target} TEST_PREFIX "${layer}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${target} TEST_PREFIX ${prefix} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${layer})
   if(NOT TARGET ${layer}_tests)
     add_custom_target(${layer}_tests)

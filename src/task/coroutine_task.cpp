@@ -16,7 +16,9 @@ void coroutine_state::resume(sched::carrier& by) noexcept {
     if (commit_park_on(by)) return;
   }
   wait_ = nullptr;
-  resume_at_.handle().resume();  // it may have ended: touch nothing
+  transfer_loop loop;
+  set_transfers(loop);
+  loop.run(resume_at_.handle());  // it may have ended: touch nothing
 }
 
 void coroutine_state::let_others_run() noexcept {

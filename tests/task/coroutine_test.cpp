@@ -19,12 +19,7 @@ using testing::run_until_parked;
 class coroutines : public testing::runtime_test {};
 WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(coroutines);
 
-// GCC goes on by a call instead of a jump when it does not optimise.
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__)
-constexpr int many = 1'000;
-#else
 constexpr int many = 1'000'000;
-#endif
 
 task<int> one() { co_return 1; }
 

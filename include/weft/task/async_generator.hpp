@@ -10,6 +10,7 @@
 #include <weft/base/check.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/task_state.hpp>
+#include <weft/task/transfer.hpp>
 
 namespace weft {
 
@@ -33,7 +34,7 @@ class [[nodiscard]] async_generator {
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> from) const noexcept {
       auto asked = std::exchange(from.promise().continuation, {});
-      return asked ? asked.handle() : std::noop_coroutine();
+      return asked ? detail::go_on_with(asked.handle()) : std::noop_coroutine();
     }
     void await_resume() const noexcept {}
   };
@@ -84,12 +85,12 @@ class [[nodiscard]] async_generator {
   /// Parks whenever the coroutine waits. Cancel reaches its waits.
   [[nodiscard]] T* next() {
     WEFT_CHECK(detail::current_task().kind() != detail::task_kind::coroutine, "inside a coroutine, use async_next()");
-    // Every wait inside happens in place, so that resume() returns with the next element or at the end.
-    if (!is_over()) coroutine_.resume();
+    // Every wait inside happens in place, so that it returns with the next element or at the end.
+    if (!is_over()) detail::run_in_place(coroutine_);
     return coroutine_.promise().element();
   }
 
-  /// next() for co_await, by symmetric transfer.
+  /// next() for co_await. A loop of any length uses no stack.
   [[nodiscard]] auto async_next() noexcept { return awaiter{coroutine_, is_over()}; }
 
  private:
@@ -100,7 +101,7 @@ class [[nodiscard]] async_generator {
     template <class Caller>
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Caller> caller) const noexcept {
       coroutine.promise().continuation = detail::coroutine_link{caller};
-      return coroutine;
+      return detail::go_on_with(coroutine);
     }
     [[nodiscard]] T* await_resume() const { return coroutine.promise().element(); }
   };

@@ -10,6 +10,7 @@
 #include <source_location>
 #include <stop_token>
 #include <string_view>
+#include <utility>
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/clock.hpp>
@@ -18,6 +19,7 @@
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/this_runnable.hpp>
 #include <weft/task/task_extras.hpp>
+#include <weft/task/transfer_loop.hpp>
 
 namespace weft {
 
@@ -97,6 +99,11 @@ class task_state : public sched::runnable, public base::list_hook {
   void took_turn() noexcept { operations_left_ = operations_a_turn; }
   /// Lets others run. Tasks with a stack; OS threads, which need not, only count anew.
   void give_way() noexcept;
+
+  /// The loop that resumes the task's coroutines: valid while one of them runs.
+  [[nodiscard]] transfer_loop& transfers() const noexcept { return *transfers_; }
+  /// Returns the loop before.
+  transfer_loop& set_transfers(transfer_loop& loop) noexcept { return *std::exchange(transfers_, &loop); }
 
   /// References: the running task has one, its handle another. Before the task is scheduled: it has a handle.
   void give_handle() noexcept {
@@ -194,6 +201,7 @@ class task_state : public sched::runnable, public base::list_hook {
   std::atomic<bool> keeps_stack_{false};
   std::uint8_t operations_left_ = operations_a_turn;
   sched::carrier* on_ = nullptr;  // where it runs; valid until it leaves
+  transfer_loop* transfers_ = &transfer_loop::none();
   end_observer* observer_ = nullptr;
   base::intrusive_list<sched::wait_node> end_waiters_;
   std::source_location site_;
