@@ -15,7 +15,7 @@ ccache = CMAKE_C_COMPILER_LAUNCHER="$$(command -v ccache)" CMAKE_CXX_COMPILER_LA
 sources = git ls-files --cached --others --exclude-standard
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench bench-readme scaling scaling-page stress asan tsan debug \
+.PHONY: help run run-built build test bench bench-readme scaling scaling-page stress asan tsan debug \
   format format-check tidy clean screenshot \
   dependencies dependencies-test dependencies-sanitizers \
   dependencies-lint dependencies-benchmarks
@@ -25,7 +25,10 @@ sources = git ls-files --cached --others --exclude-standard
 run: dependencies ## Start the photo gallery on http://localhost:PORT; MODEL=single|threads|pool|virtual
 	$(call configure,release)
 	$(call build,release,--target gallery moderator)
-	@MODEL="$(MODEL)" PORT="$(PORT)" scripts/run-gallery
+	$(start_gallery)
+
+run-built: ## The same with what was built before
+	$(start_gallery)
 
 ## Build and test
 
@@ -125,6 +128,8 @@ $(ccache) cmake --preset $(1) $(2) >build/$(1)/configure.log 2>&1 || { cat build
 endef
 # build(preset, more arguments)
 build = @NINJA_STATUS="[%f/%t] " cmake --build --preset $(1) -j $(JOBS) $(2)
+# In the shell's place, so that make's signals reach it.
+start_gallery = @exec env MODEL="$(MODEL)" PORT="$(PORT)" scripts/run-gallery
 # ctest(preset, more arguments): the tests of one preset, as many at once as there are cores.
 ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $$(test -t 1 && echo --progress) $(2) $(CTEST_ARGS)
 # What builds and selects the tests of LAYERS alone; all when it is empty.
