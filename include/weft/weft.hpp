@@ -79,6 +79,7 @@
 #include <weft/task/fork_frame.hpp>
 #include <weft/task/frame_stack.hpp>
 #include <weft/task/generator.hpp>
+#include <weft/task/in_place.hpp>
 #include <weft/task/known_end.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/operation.hpp>

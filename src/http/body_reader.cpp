@@ -4,6 +4,8 @@
 
 namespace weft::http {
 
+std::optional<result<std::size_t>> body_reader::try_read(std::span<std::byte>) { return std::nullopt; }
+
 result<std::string> body_reader::read_all(std::size_t max_bytes) {
   constexpr std::size_t first_step = 4096;
   constexpr std::size_t largest_step = std::size_t{1} << 20;

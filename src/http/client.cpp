@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include <weft/base/check.hpp>
 #include <weft/io/tcp.hpp>
+#include <weft/task/in_place.hpp>
 #include <weft/task/task_state.hpp>
 
 #include "http/client_exchange.hpp"
+#include "http/escaped_target.hpp"
 #include "http/text.hpp"
 
 namespace weft::http {
@@ -23,23 +26,18 @@ bool is_good(const client_request& request) {
          std::ranges::all_of(request.headers, is_good_field);
 }
 
+bool is_good(const url& where, method asked) {
+  std::string_view target = where.target;
+  // An absolute one is for a proxy, which options.connect leads to.
+  bool has_form = target.starts_with('/') || target.find("://") != std::string_view::npos ||
+                  (target == "*" && asked == method::options);
+  return has_form && std::ranges::none_of(target, detail::breaks_request_line) && detail::is_host(where.host);
+}
+
 result<std::unique_ptr<byte_stream>> connect_tcp(const url& target) {
   auto stream = tcp_stream::connect(target.host, target.port);
   if (!stream) return std::unexpected{stream.error()};
   return std::make_unique<tcp_stream>(std::move(*stream));
-}
-
-/// Whether the server has closed a connection that was kept, or sent what nobody asked for.
-bool is_stale(detail::client_connection& connection) {
-  std::byte unasked;
-  deadline_scope at_once{now()};
-  auto received = connection.stream->recv({&unasked, 1});
-  return received || received.error() != errc::timed_out;
-}
-
-/// Whether the connection is to blame, and not the request, the response or the caller.
-bool is_lost_connection(std::error_code why) {
-  return why != errc::cancelled && why != errc::timed_out && why != errc::malformed && why != errc::too_large;
 }
 
 }  // namespace
@@ -56,35 +54,37 @@ body_reader& client_response::body() noexcept { return exchange_->body(); }
 
 client::client(client_options options)
     : options_{std::move(options)},
-      pool_{std::make_shared<detail::connection_pool>(options_.max_idle_per_host, options_.idle_timeout)} {}
+      pool_{std::make_shared<detail::connection_pool>(options_.max_idle_per_host, options_.idle_timeout)} {
+  WEFT_CHECK(detail::is_field_value(options_.user_agent), "a user agent is text without line breaks", "client", this);
+}
 
 client::~client() = default;
 
 result<client_response> client::send(const url& where, const client_request& request) {
-  if (!is_good(request)) return failure(errc::malformed);
+  if (!is_good(request) || !is_good(where, request.method)) return failure(errc::malformed);
+  if (cancelled()) return failure(errc::cancelled);
+  weft::detail::in_place waits;
   deadline_scope limit{options_.timeout};
   const detail::exchange_limits limits{options_.max_header_bytes, options_.max_header_fields, options_.max_body_bytes,
-                                       options_.body_idle_timeout};
+                                       options_.body_idle_timeout, options_.continue_timeout};
   auto host = where.host_field();
   std::ranges::transform(host, host.begin(), detail::lower);
 
-  auto kept = pool_->take(host);
-  // What must not happen twice cannot be tried again: then it is worth a look.
-  if (kept && !is_idempotent(request.method) && is_stale(*kept)) kept.reset();
-  for (;;) {
-    const bool was_kept = kept != nullptr;
-    auto connection = std::move(kept);
+  for (bool may_be_kept = true;;) {
+    auto connection = may_be_kept ? pool_->take(host) : nullptr;
+    auto age = connection ? detail::connection_age::kept : detail::connection_age::fresh;
     if (!connection) {
       auto stream = options_.connect ? options_.connect(where) : connect_tcp(where);
       if (!stream) return std::unexpected{stream.error()};
       connection = std::make_unique<detail::client_connection>(std::move(*stream), options_.timeout);
     }
-    auto exchange = std::make_unique<detail::client_exchange>(limits, pool_, host, std::move(connection));
-    auto done = exchange->carry_out(request, where);
-    if (done) return client_response{std::move(exchange)};
-    bool try_again = was_kept && is_idempotent(request.method) && is_lost_connection(done.error()) &&
-                     !exchange->heard() && !exchange->stream_begun();
-    if (!try_again) return std::unexpected{done.error()};
+    auto exchange = std::make_unique<detail::client_exchange>(limits, pool_, host, std::move(connection), age);
+    auto done = exchange->carry_out(request, where, options_.user_agent);
+    if (exchange->was_stale()) continue;  // nothing was sent
+    may_be_kept = false;
+    if (is_idempotent(request.method) && exchange->may_be_repeated(done)) continue;
+    if (!done) return std::unexpected{done.error()};
+    return client_response{std::move(exchange)};
   }
 }
 

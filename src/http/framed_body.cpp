@@ -44,6 +44,18 @@ result<std::size_t> framed_body::read(std::span<std::byte> into) {
   return received;
 }
 
+std::optional<result<std::size_t>> framed_body::try_read(std::span<std::byte> into) {
+  WEFT_CHECK(!into.empty(), "read into at least one byte");
+  if (failure_ || finished_) return read(into);
+  may_wait_ = false;
+  auto received = read_some(into);
+  may_wait_ = true;
+  if (received) return received;
+  if (received.error() == std::errc::operation_would_block) return std::nullopt;
+  failure_ = received.error();
+  return received;
+}
+
 result<std::size_t> framed_body::read_some(std::span<std::byte> into) {
   if (framing_ == framing::chunked) return read_chunked(into);
   if (framing_ == framing::until_close) return read_until_close(into);
@@ -58,7 +70,7 @@ result<std::size_t> framed_body::read_some(std::span<std::byte> into) {
 result<std::size_t> framed_body::read_plain(std::span<std::byte> into) {
   if (input_.unread().empty()) {
     // Never beyond this body: what follows belongs to the next message.
-    if (into.size() >= smallest_direct_read || into.size() == remaining_) return source_.receive_body(into);
+    if (into.size() >= smallest_direct_read || into.size() == remaining_) return receive(into);
     if (auto more = receive_more(); !more) return std::unexpected{more.error()};
   }
   auto taken = std::min(into.size(), input_.unread().size());
@@ -91,10 +103,17 @@ result<std::size_t> framed_body::read_until_close(std::span<std::byte> into) {
 }
 
 result<void> framed_body::receive_more() {
-  auto received = source_.receive_body(input_.make_room(buffered_read_bytes));
+  auto received = receive(input_.make_room(buffered_read_bytes));
   if (!received) return std::unexpected{received.error()};
   input_.received(*received);
   return {};
+}
+
+result<std::size_t> framed_body::receive(std::span<std::byte> into) {
+  if (may_wait_) return source_.receive_body(into);
+  auto received = source_.try_receive_body(into);
+  if (received && *received == 0) return std::unexpected{std::make_error_code(std::errc::operation_would_block)};
+  return received;
 }
 
 }  // namespace weft::http::detail

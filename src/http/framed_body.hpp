@@ -16,6 +16,8 @@ class body_source {
  public:
   /// At least one byte, waited for under the connection's deadlines; errc::end_of_stream at the end.
   [[nodiscard]] virtual result<std::size_t> receive_body(std::span<std::byte> into) = 0;
+  /// The same without waiting: 0 when nothing has arrived.
+  [[nodiscard]] virtual result<std::size_t> try_receive_body(std::span<std::byte>) { return 0; }
 
  protected:
   ~body_source() = default;
@@ -31,6 +33,7 @@ class framed_body final : public body_reader {
   void begin(const message_head& head, std::uint64_t max_body_bytes, std::size_t max_structure_bytes);
 
   [[nodiscard]] result<std::size_t> read(std::span<std::byte> into) override;
+  [[nodiscard]] std::optional<result<std::size_t>> try_read(std::span<std::byte> into) override;
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept override;
   [[nodiscard]] bool finished() const noexcept override { return finished_; }
 
@@ -46,11 +49,13 @@ class framed_body final : public body_reader {
   [[nodiscard]] result<std::size_t> read_chunked(std::span<std::byte> into);
   [[nodiscard]] result<std::size_t> read_until_close(std::span<std::byte> into);
   [[nodiscard]] result<void> receive_more();
+  [[nodiscard]] result<std::size_t> receive(std::span<std::byte> into);
 
   body_source& source_;
   input_buffer& input_;
   http::detail::framing framing_ = framing::none;
   bool finished_ = true;
+  bool may_wait_ = true;
   std::uint64_t length_ = 0;
   std::uint64_t remaining_ = 0;  // until_close: of the limit
   std::size_t max_structure_bytes_ = 0;

@@ -226,7 +226,7 @@ bool parse_response_head(std::string_view text, http::method asked, const head_l
   parser.skip(asked == method::head);
   if (!parser.parse(text)) return false;
   into.content_length = parser.length().value_or(0);
-  if (asked == method::head || is_bodiless(static_cast<http::status>(into.status))) {
+  if (asked == method::head || into.status < 200 || into.status == 204 || into.status == 304) {
     into.framing = framing::none;
   } else if (parser.is_chunked()) {
     into.framing = framing::chunked;

@@ -5,15 +5,12 @@
 
 #include <weft/http/header_field.hpp>
 
+#include "http/escaped_target.hpp"
 #include "http/text.hpp"
 
 // Written by hand because all of it is the authority: Boost.URL would bring a shared library for these sixty lines.
 namespace weft::http {
 namespace {
-
-bool is_host_character(char c) noexcept {
-  return (detail::is_token_character(c) && c != '%' && c != '#' && c != '^' && c != '`' && c != '|');
-}
 
 std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
   auto value = detail::parse_decimal(text);
@@ -28,15 +25,12 @@ bool parse_authority(std::string_view authority, url& into) {
     auto end = authority.find(']');
     if (end == std::string_view::npos) return false;
     into.host = authority.substr(1, end - 1);
-    auto is_address_character = [](char c) {
-      return (c >= '0' && c <= '9') || (detail::lower(c) >= 'a' && detail::lower(c) <= 'f') || c == ':' || c == '.';
-    };
-    if (into.host.find(':') == std::string::npos || !std::ranges::all_of(into.host, is_address_character)) return false;
+    if (into.host.find(':') == std::string::npos || !detail::is_host(into.host)) return false;
     port = authority.substr(end + 1);
   } else {
     auto end = std::min(authority.find(':'), authority.size());
     into.host = authority.substr(0, end);
-    if (into.host.empty() || !std::ranges::all_of(into.host, is_host_character)) return false;
+    if (!detail::is_host(into.host)) return false;
     port = authority.substr(end);
   }
   if (port.empty() || port == ":") return true;
@@ -57,9 +51,8 @@ result<url> url::parse(std::string_view text) {
   if (!parse_authority(rest.substr(0, authority_end), parsed)) return failure(errc::malformed);
   auto target = rest.substr(authority_end);
   target = target.substr(0, target.find('#'));
-  auto forbidden = [](char c) { return detail::is_control(c) || c == ' '; };
-  if (std::ranges::any_of(target, forbidden)) return failure(errc::malformed);
-  parsed.target = target.starts_with('/') ? std::string{target} : "/" + std::string{target};
+  if (std::ranges::any_of(target, detail::breaks_request_line)) return failure(errc::malformed);
+  parsed.target = (target.starts_with('/') ? "" : "/") + detail::escaped_target(target);
   return parsed;
 }
 

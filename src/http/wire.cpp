@@ -59,6 +59,31 @@ result<void> wire::receive_more(std::size_t bytes, time_point deadline) {
   return {};
 }
 
+bool wire::is_quiet() {
+  std::byte unasked;
+  auto received = try_receive({&unasked, 1});
+  return input_.unread().empty() && received && *received == 0;
+}
+
+result<std::size_t> wire::send_or_receive(std::span<const std::byte> from, std::size_t most_unread) {
+  constexpr std::size_t room_bytes = 1024;
+  if (broken_) return failure(errc::closed);
+  from = from.first(std::min(from.size(), batch_bytes));
+  deadline_scope limit{send_timeout_};
+  if (input_.unread().size() >= most_unread) {
+    auto sent = stream_.send(from);
+    broken_ = !sent;
+    return sent;
+  }
+  auto moved = stream_.send_or_recv(from, input_.make_room(room_bytes));
+  if (!moved) {
+    broken_ = true;
+    return std::unexpected{moved.error()};
+  }
+  input_.received(moved->received);
+  return moved->sent;
+}
+
 void wire::linger(duration patience) {
   if (!send() || !stream_.shutdown_send()) return;
   deadline_scope limit{patience};

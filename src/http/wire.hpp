@@ -31,6 +31,16 @@ class wire {
   /// At least one byte more in the input buffer, which has room for `bytes`.
   [[nodiscard]] result<void> receive_more(std::size_t bytes, time_point deadline);
 
+  /// What has arrived already, past the input buffer; 0 when nothing has.
+  [[nodiscard]] result<std::size_t> try_receive(std::span<std::byte> into) { return stream_.try_recv(into); }
+
+  /// Whether the peer has neither sent anything nor closed, as it should before it was asked. What it has sent is lost.
+  [[nodiscard]] bool is_quiet();
+
+  /// Receives what has arrived into the input buffer, or sends some of `from`, which is not empty, and returns how
+  /// much. Out() is empty. As long as nobody reads them it receives no more than `most_unread` bytes.
+  [[nodiscard]] result<std::size_t> send_or_receive(std::span<const std::byte> from, std::size_t most_unread);
+
   /// Ends the connection so that the peer gets to read what was sent: a peer that is still sending would otherwise be
   /// reset, and lose it. Reads and drops until the peer has finished, at most for `patience` and a few megabytes.
   void linger(duration patience);

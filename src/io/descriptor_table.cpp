@@ -253,11 +253,18 @@ void descriptor_reference::disarm(sched::wait_node& node) noexcept {
 }
 
 result<void> descriptor_reference::block(direction which, time_point deadline) {
+  return poll_in_place(which == direction::receive ? POLLIN : POLLOUT, deadline);
+}
+
+result<void> descriptor_reference::block_for_either(time_point deadline) {
+  return poll_in_place(POLLIN | POLLOUT, deadline);
+}
+
+result<void> descriptor_reference::poll_in_place(short events, time_point deadline) {
   descriptor_use use{*this};
   if (!use) return {};
   // A close() from another thread shuts the socket down while we use it, which ends the poll.
-  pollfd watched{
-      .fd = use.number(), .events = static_cast<short>(which == direction::receive ? POLLIN : POLLOUT), .revents = 0};
+  pollfd watched{.fd = use.number(), .events = events, .revents = 0};
   while (true) {
     auto timeout = io::until(deadline);
     int found = ::ppoll(&watched, 1, timeout ? &*timeout : nullptr, nullptr);
@@ -266,8 +273,11 @@ result<void> descriptor_reference::block(direction which, time_point deadline) {
     if (errno != EINTR) return failure_from_errno(errno);
   }
   std::lock_guard guard{entry_->lock_};
-  // An event like a reactor's. release: pairs with look()
-  entry_->side_of(which).readiness.fetch_or(descriptor::ready, std::memory_order_release);
+  for (auto side : {direction::receive, direction::send}) {
+    if (!(events & (side == direction::receive ? POLLIN : POLLOUT))) continue;
+    // An event like a reactor's. release: pairs with look()
+    entry_->side_of(side).readiness.fetch_or(descriptor::ready, std::memory_order_release);
+  }
   return {};
 }
 

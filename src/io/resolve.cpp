@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <weft/task/in_place.hpp>
+
 #include "io/lookup.hpp"
 
 namespace weft {
@@ -27,6 +29,7 @@ const std::error_category& resolve_category() noexcept {
 }
 
 result<std::vector<endpoint>> resolve(std::string_view host, std::uint16_t port, const resolve_options& options) {
+  detail::in_place waits;
   return await(async_resolve(std::string{host}, port, options));
 }
 

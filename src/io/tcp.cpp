@@ -8,6 +8,9 @@
 #include <netinet/tcp.h>
 #include <sys/uio.h>
 
+#include <weft/task/in_place.hpp>
+#include <weft/task/when_any.hpp>
+
 #include "io/descriptor_table.hpp"
 #include "io/socket.hpp"
 
@@ -158,6 +161,7 @@ tcp_stream::connect_operation tcp_stream::async_connect(const endpoint& peer) { 
 result<tcp_stream> tcp_stream::connect(const endpoint& peer) { return await(async_connect(peer)); }
 
 result<tcp_stream> tcp_stream::connect(std::string_view host, std::uint16_t port) {
+  detail::in_place waits;
   return await(async_connect(std::string{host}, port));
 }
 
@@ -170,6 +174,46 @@ task<result<tcp_stream>> tcp_stream::async_connect(std::string host, std::uint16
     if (outcome || outcome.error() == errc::cancelled || outcome.error() == errc::timed_out) break;
   }
   co_return outcome;
+}
+
+// Whatever the reactor has heard of: an event may be under way.
+[[gnu::noinline]] result<std::size_t> tcp_stream::try_recv(std::span<std::byte> into) {
+  descriptor_use use{socket_.get()};
+  if (!use) return failure(errc::closed);
+  buffer_on_parked_stack buffer{into.data(), into.size()};
+  while (true) {
+    const ssize_t received = ::recv(use.number(), into.data(), into.size(), MSG_DONTWAIT);
+    if (received > 0) return static_cast<std::size_t>(received);
+    if (received == 0) return failure(errc::end_of_stream);
+    const int error = errno;
+    if (error == EAGAIN || error == EWOULDBLOCK) return 0;
+    if (error != EINTR && !(error == EFAULT && buffer.is_back())) {
+      return use.was_closed() ? failure(errc::closed) : failure_from_errno(error);
+    }
+  }
+}
+
+result<stream_progress> tcp_stream::send_or_recv(std::span<const std::byte> from, std::span<std::byte> into) {
+  auto& self = detail::current_stack();
+  while (true) {
+    auto received = try_recv(into);
+    if (!received) return std::unexpected{received.error()};
+    if (*received > 0) return stream_progress{.received = *received};
+    if (self.kind() != detail::task_kind::os_thread) break;
+    auto sending = async_send(from);
+    if (sending.try_complete()) {
+      auto sent = sending.take();
+      if (!sent) return std::unexpected{sent.error()};
+      return stream_progress{.sent = *sent};
+    }
+    detail::blocked_in_place blocked{wait_kind::socket};
+    if (auto ready = socket_.get().block_for_either(self.deadline); !ready) return std::unexpected{ready.error()};
+  }
+  auto done = await(when_any(async_send(from), async_recv(into)));
+  if (!done) return std::unexpected{done.error()};
+  const auto& count = done->index() == 0 ? std::get<0>(*done) : std::get<1>(*done);
+  if (!count) return std::unexpected{count.error()};
+  return done->index() == 0 ? stream_progress{.sent = *count} : stream_progress{.received = *count};
 }
 
 result<void> tcp_stream::shutdown_send() {

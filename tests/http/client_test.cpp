@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <deque>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,58 +13,14 @@
 #include <weft/http/server.hpp>
 #include <weft/io/tcp.hpp>
 
-#include "http/scripted_stream.hpp"
+#include "http/scripted_peers.hpp"
 #include "io/io_fixture.hpp"
 
 namespace weft::http {
 namespace {
 
 using namespace std::chrono_literals;
-using test::scripted_stream;
-
-result<client_response> get(client& tested, std::string_view where) {
-  return tested.send(url::parse(where).value(), {});
-}
-
-result<client_response> post(client& tested, std::string_view where, std::string_view body) {
-  return tested.send(url::parse(where).value(),
-                     {.method = method::post, .headers = {{"Content-Type", "text/plain"}}, .body = body});
-}
-
-/// Peers that follow their scripts, one per connection that is made. They outlive the client's connections.
-class scripted_peers {
- public:
-  scripted_stream& next() { return *streams_.emplace_back(std::make_unique<scripted_stream>()); }
-  [[nodiscard]] std::size_t connected() const { return connected_; }
-
-  client_options options() {
-    client_options chosen;
-    chosen.connect = [this](const url&) -> result<std::unique_ptr<byte_stream>> {
-      if (connected_ == streams_.size()) return failure_from_errno(ECONNREFUSED);
-      return std::make_unique<forwarder>(*streams_[connected_++]);
-    };
-    return chosen;
-  }
-
- private:
-  class forwarder final : public byte_stream {
-   public:
-    explicit forwarder(scripted_stream& to) : to_{to} {}
-    ~forwarder() override { to_.close(); }
-    result<std::size_t> recv(std::span<std::byte> into) override { return to_.recv(into); }
-    result<std::size_t> send(std::span<const std::byte> from) override { return to_.send(from); }
-    result<void> shutdown_send() override { return to_.shutdown_send(); }
-    void close() noexcept override { to_.close(); }
-
-   private:
-    scripted_stream& to_;
-  };
-
-  std::deque<std::unique_ptr<scripted_stream>> streams_;
-  std::size_t connected_ = 0;
-};
-
-constexpr std::string_view ok_hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+using namespace test;
 
 /// The body of what GET gets, or the error.
 std::string body_for(std::string_view response, client_options options = {}) {
@@ -82,14 +36,54 @@ std::string body_for(std::string_view response, client_options options = {}) {
 
 TEST(http_client, a_request_is_one_send_with_what_the_server_needs) {
   scripted_peers peers;
-  auto& peer = peers.next().sends(ok_hello).sends(ok_hello);
+  auto& peer = peers.next().answers(ok_hello).answers(ok_hello);
   client tested{peers.options()};
   EXPECT_EQ(post(tested, "http://a.example:81/", "abc").value().body().read_all(), "hello");
   EXPECT_EQ(get(tested, "http://A.example:81/x?y=1#z").value().body().read_all(), "hello");
   ASSERT_EQ(peer.sends_seen.size(), 2u);
   EXPECT_EQ(peer.sends_seen[0],
-            "POST / HTTP/1.1\r\nHost: a.example:81\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc");
-  EXPECT_EQ(peer.sends_seen[1], "GET /x?y=1 HTTP/1.1\r\nHost: A.example:81\r\n\r\n");
+            "POST / HTTP/1.1\r\nHost: a.example:81\r\nUser-Agent: weft\r\nContent-Type: text/plain\r\nContent-Length: "
+            "3\r\n\r\nabc");
+  EXPECT_EQ(peer.sends_seen[1], "GET /x?y=1 HTTP/1.1\r\nHost: A.example:81\r\nUser-Agent: weft\r\n\r\n");
+}
+
+TEST(http_client, the_user_agent_is_the_clients_the_requests_or_none) {
+  auto sent_with = [](std::string agent, std::vector<header_field> headers) {
+    scripted_peers peers;
+    auto& peer = peers.next().answers(ok_hello);
+    auto options = peers.options();
+    options.user_agent = std::move(agent);
+    client tested{options};
+    EXPECT_TRUE(tested.send(url{.host = "a"}, {.headers = std::move(headers)}));
+    return peer.sent;
+  };
+  EXPECT_EQ(sent_with("mine/1", {}), "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: mine/1\r\n\r\n");
+  EXPECT_EQ(sent_with("mine/1", {{"user-agent", "other"}}), "GET / HTTP/1.1\r\nHost: a\r\nuser-agent: other\r\n\r\n");
+  EXPECT_EQ(sent_with("", {}), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+TEST(http_client, what_a_target_may_not_have_is_escaped_or_refused) {
+  scripted_peers peers;
+  auto& peer = peers.next();
+  client tested{peers.options()};
+  auto line_for = [&](std::string target) {
+    peer.answers(ok_hello);
+    EXPECT_EQ(tested.send(url{.host = "a", .target = target}, {}).value().body().read_all(), "hello") << target;
+    return peer.sends_seen.back().substr(0, peer.sends_seen.back().find(" HTTP/1.1\r\n"));
+  };
+  EXPECT_EQ(line_for("/a\"<>\\^`{|}#[]?x=\"[1]"), "GET /a%22%3C%3E%5C%5E%60%7B%7C%7D%23%5B%5D?x=%22%5B1%5D");
+  EXPECT_EQ(line_for("/gr\xc3\xbc\xc3\x9f"), "GET /gr%C3%BC%C3%9F");
+  EXPECT_EQ(line_for("/%41%zz%2?100%"), "GET /%41%25zz%252?100%25");
+  EXPECT_EQ(line_for("/-._~!$&'()*+,;=:@/?"), "GET /-._~!$&'()*+,;=:@/?");
+  for (auto target : {"/a b", "/a\r\nX: y", "/a\tb", "", "a", "*"}) {
+    EXPECT_EQ(tested.send(url{.host = "a", .target = target}, {}).error(), errc::malformed) << target;
+  }
+  for (auto host : {"", "a b", "a\r\nX: y", "a/b", "a@b", "::g", "[::1]", "a%41"}) {
+    EXPECT_EQ(tested.send(url{.host = host}, {}).error(), errc::malformed) << host;
+  }
+  peer.answers(ok_hello);
+  EXPECT_TRUE(tested.send(url{.host = "a", .target = "*"}, {.method = method::options}));
+  EXPECT_EQ(peers.connected(), 1u);
 }
 
 TEST(http_client, every_framing_of_a_body_is_understood) {
@@ -101,6 +95,38 @@ TEST(http_client, every_framing_of_a_body_is_understood) {
   EXPECT_EQ(
       body_for("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + std::string{ok_hello}),
       "hello");
+}
+
+TEST(http_client, a_status_line_without_a_reason_or_of_a_later_minor_version_is_understood) {
+  for (auto line : {"HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.1 200 OK", "HTTP/1.2 200 OK", "HTTP/1.9 200"}) {
+    EXPECT_EQ(body_for(std::string{line} + "\r\nContent-Length: 5\r\n\r\nhello"), "hello") << line;
+  }
+  for (auto line : {"HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 20x", "HTTP/2.0 200 OK", "HTTP/1.1200 OK"}) {
+    EXPECT_EQ(body_for(std::string{line} + "\r\nContent-Length: 5\r\n\r\nhello"), "error: malformed") << line;
+  }
+}
+
+TEST(http_client, a_folded_header_line_is_read_as_one) {
+  for (std::size_t cut = 0; cut < 100; ++cut) {
+    const std::string text =
+        "HTTP/1.1 200\r\nX: a \r\n\t b\r\n  c\r\nTransfer-Encoding:\r\n chunked\r\nY: d\r\n "
+        "\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    scripted_peers peers;
+    peers.next().sends(text.substr(0, cut)).sends(text.substr(std::min(cut, text.size()))).falls_silent();
+    client tested{peers.options()};
+    auto got = get(tested, "http://a/");
+    ASSERT_TRUE(got) << cut;
+    EXPECT_EQ(got->header("x"), "a b c");
+    EXPECT_EQ(got->header("y"), "d");
+    EXPECT_EQ(got->body().read_all(), "hello");
+  }
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\n X: a\r\nContent-Length: 5\r\n\r\nhello"), "error: malformed");
+}
+
+TEST(http_client, only_the_statuses_that_have_no_body_are_taken_for_having_none) {
+  EXPECT_EQ(body_for("HTTP/1.1 205 Reset Content\r\nContent-Length: 5\r\n\r\nhello"), "hello");
+  EXPECT_EQ(body_for("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"), "");
+  EXPECT_EQ(body_for("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"), "");
 }
 
 TEST(http_client, the_response_is_the_same_however_it_is_cut) {
@@ -150,10 +176,10 @@ TEST(http_client, limits_hold_at_their_edge) {
 
 TEST(http_client, a_connection_is_used_again_only_when_the_response_was_read_to_its_end) {
   scripted_peers peers;
-  peers.next().sends(ok_hello).sends(ok_hello).sends(ok_hello);
+  peers.next().answers(ok_hello).answers(ok_hello).answers(ok_hello);
   peers.next().sends("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-  peers.next().sends(std::string{ok_hello} + "unasked");
-  peers.next().sends(ok_hello);
+  peers.next().answers(std::string{ok_hello} + "unasked");
+  peers.next().answers(ok_hello);
   client tested{peers.options()};
   EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
   EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
@@ -172,7 +198,7 @@ TEST(http_client, a_connection_is_used_again_only_when_the_response_was_read_to_
 
 TEST(http_client, a_head_response_has_no_body_and_leaves_the_connection_usable) {
   scripted_peers peers;
-  peers.next().sends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").sends(ok_hello);
+  peers.next().answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").answers(ok_hello);
   client tested{peers.options()};
   {
     auto got = tested.send(url::parse("http://a/").value(), {.method = method::head});
@@ -186,8 +212,8 @@ TEST(http_client, a_head_response_has_no_body_and_leaves_the_connection_usable) 
 TEST(http_client, an_idempotent_request_on_a_kept_connection_that_was_closed_is_tried_again_once) {
   for (bool send_fails : {false, true}) {
     scripted_peers peers;
-    auto& first = peers.next().sends(ok_hello);
-    peers.next().sends(ok_hello);
+    auto& first = peers.next().answers(ok_hello).falls_silent();  // so that it looks alive
+    peers.next().answers(ok_hello);
     client tested{peers.options()};
     EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
     if (send_fails) first.hangs_up();
@@ -198,9 +224,9 @@ TEST(http_client, an_idempotent_request_on_a_kept_connection_that_was_closed_is_
 
 TEST(http_client, a_post_looks_before_it_uses_a_kept_connection_and_is_never_sent_twice) {
   scripted_peers peers;
-  peers.next().sends(ok_hello);  // then closed
-  peers.next().sends(ok_hello);
-  auto& lost = peers.next().sends(ok_hello).falls_silent();
+  peers.next().answers(ok_hello);  // then closed
+  peers.next().answers(ok_hello);
+  auto& lost = peers.next().answers(ok_hello).falls_silent();
   client tested{peers.options()};
   EXPECT_EQ(get(tested, "http://a/").value().body().read_all(), "hello");
   EXPECT_EQ(post(tested, "http://a/", "x").value().body().read_all(), "hello");
@@ -215,7 +241,7 @@ TEST(http_client, a_post_looks_before_it_uses_a_kept_connection_and_is_never_sen
 TEST(http_client, a_fresh_connection_that_fails_is_not_tried_again) {
   scripted_peers peers;
   peers.next();
-  peers.next().sends(ok_hello);
+  peers.next().answers(ok_hello);
   client tested{peers.options()};
   EXPECT_EQ(get(tested, "http://a/").error(), errc::end_of_stream);
   EXPECT_EQ(peers.connected(), 1u);
@@ -245,8 +271,8 @@ TEST(http_client, deadlines_hold_for_the_head_and_for_the_body) {
 TEST(http_client, kept_connections_grow_old) {
   virtual_clock clock;
   scripted_peers peers;
-  peers.next().sends(ok_hello).sends(ok_hello).sends(ok_hello);
-  peers.next().sends(ok_hello);
+  peers.next().answers(ok_hello).answers(ok_hello).answers(ok_hello);
+  peers.next().answers(ok_hello);
   client tested{peers.options()};
   EXPECT_TRUE(get(tested, "http://a/").value().body().read_all());
   clock.advance_to(now() + 20s);
@@ -259,7 +285,8 @@ TEST(http_client, kept_connections_grow_old) {
 
 TEST(http_client, a_body_can_come_from_a_source_with_and_without_a_length) {
   scripted_peers peers;
-  auto& peer = peers.next().sends(ok_hello).sends(ok_hello);
+  auto& peer = peers.next().answers_when("\r\n0\r\n\r\n", ok_hello).answers_when("abcd", ok_hello);
+  peer.falls_silent().falls_silent().falls_silent();
   client tested{peers.options()};
   auto where = url::parse("http://a/").value();
   auto source_of = [](std::string text) {

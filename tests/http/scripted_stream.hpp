@@ -26,6 +26,16 @@ class scripted_stream final : public byte_stream {
     script_.push_back({.bytes = std::string{bytes}});
     return *this;
   }
+  /// The same once something was sent since the last answer.
+  scripted_stream& answers(std::string_view bytes) {
+    script_.push_back({.bytes = std::string{bytes}, .after_a_send = true});
+    return *this;
+  }
+  /// The same once what was sent ends with `ending`.
+  scripted_stream& answers_when(std::string_view ending, std::string_view bytes) {
+    script_.push_back({.bytes = std::string{bytes}, .after_a_send = true, .ending = std::string{ending}});
+    return *this;
+  }
   scripted_stream& waits(duration time) {
     script_.push_back({.wait = time});
     return *this;
@@ -49,6 +59,11 @@ class scripted_stream final : public byte_stream {
     deadline_scope probe{no_deadline};
     while (!script_.empty()) {
       auto& next = script_.front();
+      if (next.after_a_send) {
+        if (sends_seen.size() == sends_answered_ || !sent.ends_with(next.ending)) return failure(errc::timed_out);
+        sends_answered_ = sends_seen.size();
+        next.after_a_send = false;
+      }
       if (next.wait > duration::zero()) {
         if (!pass(std::exchange(next.wait, duration::zero()), probe.deadline())) return failure(errc::timed_out);
       }
@@ -92,6 +107,8 @@ class scripted_stream final : public byte_stream {
   struct step {
     std::string bytes{};
     duration wait{};
+    bool after_a_send = false;
+    std::string ending{};
   };
 
   static bool pass(duration time, time_point deadline) {
@@ -103,6 +120,7 @@ class scripted_stream final : public byte_stream {
   }
 
   std::deque<step> script_;
+  std::size_t sends_answered_ = 0;
   std::error_code end_ = errc::end_of_stream;
   bool hung_up_ = false;
 };

@@ -13,6 +13,11 @@ TEST(url, takes_apart_what_a_client_needs) {
   EXPECT_EQ(*url::parse("http://[::1]"), (url{"::1", 80, "/"}));
 }
 
+TEST(url, characters_that_a_target_may_not_have_are_escaped) {
+  EXPECT_EQ(url::parse("http://a/gr\xc3\xbc\xc3\x9f?q={\"x\"}")->target, "/gr%C3%BC%C3%9F?q=%7B%22x%22%7D");
+  EXPECT_EQ(url::parse("http://a/%41?100%")->target, "/%41?100%25");
+}
+
 TEST(url, the_host_field_has_brackets_and_a_port_where_needed) {
   EXPECT_EQ(url::parse("http://a.example/")->host_field(), "a.example");
   EXPECT_EQ(url::parse("http://a.example:81/")->host_field(), "a.example:81");

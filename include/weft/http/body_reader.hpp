@@ -7,8 +7,14 @@
 #include <string>
 
 #include <weft/base/result.hpp>
+#include <weft/task/stack_call.hpp>
 
 namespace weft::http {
+
+namespace detail {
+struct body_read_call;
+struct body_read_all_call;
+}  // namespace detail
 
 /// The body of a message that is being received, piece by piece; chunked coding is taken off.
 /// Thread: the task that serves the request, or that made it. Lifetime: its message's.
@@ -24,8 +30,17 @@ class body_reader {
   /// Parks. Cancel: nothing was taken.
   [[nodiscard]] virtual result<std::size_t> read(std::span<std::byte> into) = 0;
 
+  /// read() as an operation, for coroutines: `into` outlives it. Where it has to wait, a virtual thread of its own
+  /// does.
+  [[nodiscard]] weft::detail::stack_call<detail::body_read_call> async_read(std::span<std::byte> into);
+
+  /// What read() would return without waiting; none when it would wait.
+  [[nodiscard]] virtual std::optional<result<std::size_t>> try_read(std::span<std::byte> into);
+
   /// Everything that is left, which is at most `max_bytes`; fails with errc::too_large when it is more.
   [[nodiscard]] result<std::string> read_all(std::size_t max_bytes = SIZE_MAX);
+  /// The same as an operation, for coroutines.
+  [[nodiscard]] weft::detail::stack_call<detail::body_read_all_call> async_read_all(std::size_t max_bytes = SIZE_MAX);
 
   /// How long the body is in all, when its sender said so.
   [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept = 0;
@@ -37,5 +52,34 @@ class body_reader {
   body_reader() = default;
   ~body_reader() = default;
 };
+
+namespace detail {
+
+/// read(), called on behalf of a coroutine.
+struct body_read_call {
+  body_reader* reader;
+  std::span<std::byte> into;
+
+  [[nodiscard]] result<std::size_t> operator()() const { return reader->read(into); }
+  [[nodiscard]] std::optional<result<std::size_t>> try_first() const { return reader->try_read(into); }
+};
+
+/// read_all(), called on behalf of a coroutine.
+struct body_read_all_call {
+  body_reader* reader;
+  std::size_t max_bytes;
+
+  [[nodiscard]] result<std::string> operator()() const { return reader->read_all(max_bytes); }
+};
+
+}  // namespace detail
+
+inline weft::detail::stack_call<detail::body_read_call> body_reader::async_read(std::span<std::byte> into) {
+  return weft::detail::stack_call{detail::body_read_call{this, into}};
+}
+
+inline weft::detail::stack_call<detail::body_read_all_call> body_reader::async_read_all(std::size_t max_bytes) {
+  return weft::detail::stack_call{detail::body_read_all_call{this, max_bytes}};
+}
 
 }  // namespace weft::http

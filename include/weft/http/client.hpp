@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <weft/base/result.hpp>
@@ -17,12 +18,14 @@
 #include <weft/http/method.hpp>
 #include <weft/http/url.hpp>
 #include <weft/io/byte_stream.hpp>
+#include <weft/task/stack_call.hpp>
 
 namespace weft::http {
 
 namespace detail {
 class client_exchange;
 class connection_pool;
+struct client_call;
 }  // namespace detail
 
 struct client_options {
@@ -36,6 +39,11 @@ struct client_options {
   std::size_t max_header_fields = 200;
   /// The body of a response: errc::too_large, from its reader.
   std::uint64_t max_body_bytes = std::uint64_t{64} * 1024 * 1024;
+  /// How long a request with the field "Expect: 100-continue" waits for the server's word before it sends its body all
+  /// the same.
+  std::chrono::nanoseconds continue_timeout = std::chrono::seconds{1};
+  /// The User-Agent of requests that have none among their header fields; empty: none.
+  std::string user_agent = "weft";
   /// Connections to one host and port that are kept for the next request. More may be in use.
   std::size_t max_idle_per_host = 32;
   /// How long one is kept; shorter than servers do, so that they seldom close it first.
@@ -47,7 +55,8 @@ struct client_options {
 /// What is asked of a server. Nothing is copied: all of it lives until send() returns.
 struct client_request {
   http::method method = http::method::get;
-  /// Host, Content-Length, Transfer-Encoding and Connection are the client's job.
+  /// Host, Content-Length, Transfer-Encoding and Connection are the client's job. With "Expect: 100-continue" the body
+  /// waits for the server's word: see client_options::continue_timeout.
   std::vector<header_field> headers = {};
   std::string_view body = {};
   /// A body that is made piece by piece, instead of `body`: writes the next piece to the span and returns its size, 0
@@ -96,10 +105,22 @@ class client {
   client& operator=(const client&) = delete;
 
   /// Sends a request and waits for the header of its response; interim responses (1xx) are passed over. Fails with
-  /// errc::malformed for a header field or a response that breaks the protocol, with errc::too_large beyond a limit,
-  /// and as connecting, sending and receiving do. When a connection that was kept turns out to be closed, and the
-  /// method is idempotent, it tries once more on a new one. Parks. Cancel: the server may have got the request.
+  /// errc::malformed for a target, a header field or a response that breaks the protocol, with errc::too_large beyond a
+  /// limit, and as connecting, sending and receiving do. Characters that a target may not have are percent-encoded.
+  ///
+  /// A response that arrives while the body is sent ends the sending when it is a refusal (from 300 on), or complete.
+  /// A connection that was kept is used again only if nothing lies on it; when it turns out to be closed all the same,
+  /// or is answered by a 408 that closes it, an idempotent request is sent once more on a new one.
+  /// Parks; a coroutine's carrier waits in place: async_send() is for coroutines. Cancel: the server may have got the
+  /// request.
   [[nodiscard]] result<client_response> send(const url& where, const client_request& request);
+
+  /// send() as an operation, for coroutines: a virtual thread of its own carries it out. What the request's views refer
+  /// to outlives it. Cancel: as send(); waits until the exchange has ended.
+  ///
+  ///     auto response = co_await client.async_send(where, {});
+  ///     if (response) auto text = co_await response->body().async_read_all();
+  [[nodiscard]] weft::detail::stack_call<detail::client_call> async_send(url where, client_request request);
 
   /// Connections that are kept for the next request.
   [[nodiscard]] std::size_t idle_connections() const noexcept;
@@ -108,5 +129,22 @@ class client {
   client_options options_;
   std::shared_ptr<detail::connection_pool> pool_;
 };
+
+namespace detail {
+
+/// send(), called on behalf of a coroutine.
+struct client_call {
+  client* sender;
+  url where;
+  client_request request;
+
+  [[nodiscard]] result<client_response> operator()() { return sender->send(where, request); }
+};
+
+}  // namespace detail
+
+inline weft::detail::stack_call<detail::client_call> client::async_send(url where, client_request request) {
+  return weft::detail::stack_call{detail::client_call{this, std::move(where), std::move(request)}};
+}
 
 }  // namespace weft::http

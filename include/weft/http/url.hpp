@@ -15,7 +15,8 @@ struct url {
   std::string target = "/";  ///< path and query as they go on the request line
 
   /// Fails with errc::malformed, and with errc::unavailable for a scheme other than http. A user name in the URL is
-  /// refused, since it is mostly there to mislead; a fragment is dropped, since it is not sent.
+  /// refused, since it is mostly there to mislead; a fragment is dropped, since it is not sent. Characters that a path
+  /// or query may not have are percent-encoded, but for spaces and control characters, which are refused.
   [[nodiscard]] static result<url> parse(std::string_view text);
 
   /// What the Host field says: the port only when it is not 80.

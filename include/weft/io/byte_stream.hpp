@@ -7,6 +7,12 @@
 
 namespace weft {
 
+/// What byte_stream::send_or_recv() has done: one of the two.
+struct stream_progress {
+  std::size_t sent = 0;
+  std::size_t received = 0;
+};
+
 /// A connection that carries bytes both ways, whatever it runs over.
 /// Thread: one reader and one writer at a time, from any kind of task or a plain OS thread; close() from any, any time.
 class byte_stream {
@@ -30,6 +36,17 @@ class byte_stream {
   /// Sends all pieces in order, as few large writes.
   /// Parks. Cancel: as send_all.
   [[nodiscard]] virtual result<void> send_all(std::span<const std::span<const std::byte>> pieces);
+
+  /// What has arrived already; 0 when nothing has. Does not wait. `into` is not empty. Fails as recv() does.
+  /// Unless a stream has a better way, this is a recv() whose deadline has passed.
+  [[nodiscard]] virtual result<std::size_t> try_recv(std::span<std::byte> into);
+
+  /// Receives what has arrived; otherwise sends at least one byte of `from`, or, while there is no room, waits for room
+  /// or for bytes to receive. Neither span is empty. Fails as recv() and send() do. It is for a sender that wants to
+  /// hear when the peer has had enough. Unless a stream has a better way, it looks 100 times a second while it waits.
+  /// Thread: the reader and the writer. Parks. Cancel: no byte was sent or taken.
+  [[nodiscard]] virtual result<stream_progress> send_or_recv(std::span<const std::byte> from,
+                                                             std::span<std::byte> into);
 
   /// Tells the peer that nothing more will be sent; receiving goes on.
   [[nodiscard]] virtual result<void> shutdown_send() = 0;

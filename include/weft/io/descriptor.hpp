@@ -31,6 +31,8 @@ class descriptor_reference {
 
   /// Waits in place, on an OS thread, until `side` is ready or the descriptor is closed. Fails with errc::timed_out.
   [[nodiscard]] result<void> block(direction side, time_point deadline);
+  /// The same until either side is ready.
+  [[nodiscard]] result<void> block_for_either(time_point deadline);
 
   /// Keeps the number from being closed until end_use(). Empty: it was closed.
   [[nodiscard]] std::optional<int> begin_use() noexcept;
@@ -42,6 +44,8 @@ class descriptor_reference {
 
  private:
   friend class descriptor_use;
+  [[nodiscard]] result<void> poll_in_place(short events, time_point deadline);
+
   descriptor* entry_ = nullptr;
   std::uint32_t generation_ = 0;
 };

@@ -102,7 +102,7 @@ class tcp_stream final : public byte_stream {
   /// Parks. Cancel: the connection is not made.
   [[nodiscard]] static result<tcp_stream> connect(const endpoint& peer);
 
-  /// Looks `host` up and tries its addresses in order, until one accepts; fails as the last one did.
+  /// Looks `host` up and tries its addresses in order, until one accepts; fails as the last one did. Parks.
   [[nodiscard]] static result<tcp_stream> connect(std::string_view host, std::uint16_t port);
 
   [[nodiscard]] static connect_operation async_connect(const endpoint& peer);
@@ -121,6 +121,10 @@ class tcp_stream final : public byte_stream {
   [[nodiscard]] send_all_operation async_send_all(std::span<const std::span<const std::byte>> pieces) noexcept {
     return {socket_.get(), pieces};
   }
+
+  [[nodiscard]] result<std::size_t> try_recv(std::span<std::byte> into) override;
+  [[nodiscard]] result<stream_progress> send_or_recv(std::span<const std::byte> from,
+                                                     std::span<std::byte> into) override;
 
   [[nodiscard]] result<void> shutdown_send() override;
   void close() noexcept override { socket_.get().close(); }

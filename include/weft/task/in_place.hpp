@@ -1,0 +1,34 @@
+#pragma once
+
+#include <utility>
+
+#include <weft/sched/this_runnable.hpp>
+#include <weft/task/task_state.hpp>
+
+namespace weft::detail {
+
+/// While it lives, a coroutine whose code calls a plain form counts as the OS thread of its carrier, which waits in
+/// place: under the coroutine's deadline, and without seeing its cancel. Nothing for other kinds of task.
+/// Thread: the calling task.
+class in_place {
+ public:
+  in_place() noexcept : task_{current_task()} {
+    if (task_.kind() != task_kind::coroutine) return;
+    auto& thread = this_os_thread();
+    outer_deadline_ = std::exchange(thread.deadline, task_.deadline);
+    sched::set_this_runnable(&thread);
+  }
+  ~in_place() {
+    if (task_.kind() != task_kind::coroutine) return;
+    this_os_thread().deadline = outer_deadline_;
+    sched::set_this_runnable(&task_);
+  }
+  in_place(const in_place&) = delete;
+  in_place& operator=(const in_place&) = delete;
+
+ private:
+  task_state& task_;
+  time_point outer_deadline_{};
+};
+
+}  // namespace weft::detail
