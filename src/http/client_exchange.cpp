@@ -235,7 +235,11 @@ result<void> client_exchange::understand_head(std::string_view text) {
     return ++interim_responses_ > most_interim_responses ? failure(errc::malformed) : result<void>{};
   }
   line_.input().pin();
-  body_.begin(head_, limits_.max_body_bytes, limits_.max_header_bytes);
+  body_.begin(head_, {.max_body_bytes = limits_.max_body_bytes,
+                      .max_line_bytes = limits_.max_header_bytes,
+                      .max_trailer_bytes = limits_.max_header_bytes,
+                      .max_trailer_fields = limits_.max_header_fields,
+                      .trailer_folds = folded_lines::accepted});
   complete_ = true;
   return {};
 }

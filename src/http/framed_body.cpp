@@ -15,18 +15,17 @@ constexpr std::size_t buffered_read_bytes = 8 * 1024;
 
 }  // namespace
 
-void framed_body::begin(const message_head& head, std::uint64_t max_body_bytes, std::size_t max_structure_bytes) {
+void framed_body::begin(const message_head& head, const chunked_limits& limits) {
   framing_ = head.framing;
   finished_ = framing_ == framing::none;
   length_ = head.content_length;
-  remaining_ = framing_ == framing::until_close ? max_body_bytes : head.content_length;
-  max_structure_bytes_ = max_structure_bytes;
+  remaining_ = framing_ == framing::until_close ? limits.max_body_bytes : head.content_length;
   failure_ = {};
   if (framing_ == framing::chunked) {
-    chunks_.emplace(max_body_bytes);
+    chunks_.emplace(limits);
   } else {
     chunks_.reset();
-    if (framing_ == framing::length && length_ > max_body_bytes) failure_ = errc::too_large;
+    if (framing_ == framing::length && length_ > limits.max_body_bytes) failure_ = errc::too_large;
   }
 }
 
@@ -86,7 +85,6 @@ result<std::size_t> framed_body::read_chunked(std::span<std::byte> into) {
     input_.consume(done->consumed);
     finished_ = chunks_->finished();
     if (done->produced > 0 || finished_) return done->produced;
-    if (input_.unread().size() > max_structure_bytes_) return weft::failure(errc::malformed);
     if (auto more = receive_more(); !more) return std::unexpected{more.error()};
   }
 }

@@ -28,9 +28,8 @@ class framed_body final : public body_reader {
  public:
   framed_body(body_source& source, input_buffer& input) noexcept : source_{source}, input_{input} {}
 
-  /// A new message, whose head has been consumed.
-  /// `max_structure_bytes` bounds the line of a chunk's size, and the trailer.
-  void begin(const message_head& head, std::uint64_t max_body_bytes, std::size_t max_structure_bytes);
+  /// A new message, whose head has been consumed. `limits.max_body_bytes` holds for every framing.
+  void begin(const message_head& head, const chunked_limits& limits);
 
   [[nodiscard]] result<std::size_t> read(std::span<std::byte> into) override;
   [[nodiscard]] std::optional<result<std::size_t>> try_read(std::span<std::byte> into) override;
@@ -39,6 +38,8 @@ class framed_body final : public body_reader {
 
   /// Why the last read() failed; no error if none did.
   [[nodiscard]] std::error_code failure() const noexcept { return failure_; }
+  /// Whether it failed with errc::too_large because of its trailer.
+  [[nodiscard]] bool trailer_is_too_large() const noexcept { return chunks_ && chunks_->trailer_is_too_large(); }
   /// Of a body with a length, what was not read yet.
   [[nodiscard]] std::uint64_t remaining() const noexcept { return remaining_; }
   [[nodiscard]] http::detail::framing framing() const noexcept { return framing_; }
@@ -58,7 +59,6 @@ class framed_body final : public body_reader {
   bool may_wait_ = true;
   std::uint64_t length_ = 0;
   std::uint64_t remaining_ = 0;  // until_close: of the limit
-  std::size_t max_structure_bytes_ = 0;
   std::optional<chunked_decoder> chunks_;
   std::error_code failure_;
 };

@@ -9,7 +9,6 @@
 // second request slip through inside the first (request smuggling):
 //   * Transfer-Encoding other than exactly "chunked", more than once, or in an HTTP/1.0 message
 //   * Content-Length more than once, or as a list, even with equal values; or with Transfer-Encoding, in either order
-//   * no Host, or more than one, in an HTTP/1.1 request; a Host that is no authority
 //   * lines that end with LF alone, folded lines (head_scanner); CR alone, space before the colon (Beast)
 namespace weft::http::detail {
 namespace {
@@ -110,57 +109,6 @@ class head_parser : public beast::basic_parser<is_request> {
   bool chunked_ = false;
 };
 
-/// Whether `host` may be a Host field's value: "name", "name:port", "[v6]:port", or empty.
-bool is_authority(std::string_view host) noexcept {
-  for (char c : host) {
-    if (is_control(c) || c == ' ' || c == '/' || c == '?' || c == '#' || c == '@' || c == '\\' || c == ',')
-      return false;
-  }
-  return true;
-}
-
-class request_head_parser final : public head_parser<true> {
- public:
-  request_head_parser(request_head& into, const head_limits& limits) noexcept
-      : head_parser{into, limits}, head_{into}, max_target_bytes_{limits.max_target_bytes} {
-    into.host = {};
-    into.expects_continue = false;
-  }
-
-  [[nodiscard]] int hosts() const noexcept { return hosts_; }
-  [[nodiscard]] bool has_other_expectation() const noexcept { return other_expectation_; }
-
- private:
-  void on_request_impl(beast::verb, beast_view method, beast_view target, int version, beast_error& error) override {
-    head_.version = version;
-    head_.method_name = view(method);
-    head_.method = method_of(head_.method_name);
-    head_.target = view(target);
-    if (target.size() > max_target_bytes_) {
-      refuse(status::uri_too_long, "The request target is too long: put what does not fit into the body.", error);
-    }
-  }
-
-  void on_other_field(beast::field name, std::string_view value, beast_error& error) override {
-    if (name == beast::field::host) {
-      head_.host = value;
-      if (++hosts_ > 1) refuse(status::bad_request, "Host is there more than once: send it once.", error);
-      if (!is_authority(value)) refuse(status::bad_request, "Host is not a host name with an optional port.", error);
-    } else if (name == beast::field::expect) {
-      if (equals_ignoring_case(value, "100-continue")) {
-        head_.expects_continue = true;
-      } else {
-        other_expectation_ = true;
-      }
-    }
-  }
-
-  request_head& head_;
-  std::size_t max_target_bytes_;
-  int hosts_ = 0;
-  bool other_expectation_ = false;
-};
-
 class response_head_parser final : public head_parser<false> {
  public:
   response_head_parser(response_head& into, const head_limits& limits) noexcept
@@ -175,51 +123,7 @@ class response_head_parser final : public head_parser<false> {
   response_head& head_;
 };
 
-/// Whether `line`, a request line whose version was refused, has a well-formed one.
-bool has_other_version(std::string_view line) noexcept {
-  constexpr std::string_view shape = " HTTP/1.1";
-  auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (line.size() < shape.size()) return false;
-  line = line.substr(line.size() - shape.size());
-  return line.starts_with(" HTTP/") && digit(line[6]) && line[7] == '.' && digit(line[8]) && !line.ends_with("1.1") &&
-         !line.ends_with("1.0");
-}
-
-/// What Beast's complaint means for whoever sent the request.
-refusal explain(const beast_error& error, std::string_view text) {
-  if (error == beast::error::bad_version && has_other_version(text.substr(0, text.find('\r')))) {
-    return {status::http_version_not_supported, "Only HTTP/1.1 and HTTP/1.0 are spoken here."};
-  }
-  if (error == beast::error::bad_method || error == beast::error::bad_target || error == beast::error::bad_version) {
-    return {status::bad_request, "The request line is malformed: send METHOD SP TARGET SP HTTP/1.1 CRLF."};
-  }
-  if (error == beast::error::bad_content_length || error == beast::error::multiple_content_length ||
-      error == beast::error::bad_transfer_encoding) {
-    return {status::bad_request,
-            "Where the body ends is ambiguous: send one Content-Length of digits, or "
-            "Transfer-Encoding: chunked, not both."};
-  }
-  return {status::bad_request, "A header field is malformed: send Name: value CRLF, with no space before the colon."};
-}
-
 }  // namespace
-
-std::optional<refusal> parse_request_head(std::string_view text, const head_limits& limits, request_head& into) {
-  request_head_parser parser{into, limits};
-  if (!parser.parse(text)) return parser.refused() ? *parser.refused() : explain(parser.failure(), text);
-  if (into.version >= 11 && parser.hosts() == 0) {
-    return refusal{status::bad_request, "HTTP/1.1 requires a Host field: send the name you connected to."};
-  }
-  if (into.version < 11) {
-    into.expects_continue = false;  // RFC 9110, 10.1.1
-  } else if (parser.has_other_expectation()) {
-    return refusal{status::expectation_failed, "The only expectation that can be met is 100-continue."};
-  }
-  into.content_length = parser.length().value_or(0);
-  into.framing = parser.is_chunked() ? framing::chunked : into.content_length > 0 ? framing::length : framing::none;
-  into.persistence = parser.keep_alive() ? persistence::keep_alive : persistence::close;
-  return std::nullopt;
-}
 
 bool parse_response_head(std::string_view text, http::method asked, const head_limits& limits, response_head& into) {
   response_head_parser parser{into, limits};

@@ -4,6 +4,7 @@
 
 #include <weft/http/header_field.hpp>
 
+#include "http/authority.hpp"
 #include "http/text.hpp"
 
 namespace weft::http::detail {
@@ -70,6 +71,10 @@ bool is_good_query(std::string_view query, std::pmr::memory_resource& memory) {
 std::expected<request_target, refusal> parse_request_target(http::method method, std::string_view target,
                                                             std::pmr::memory_resource& memory) {
   if (method == method::connect) {
+    auto wanted = parse_authority(target);
+    if (!wanted || parse_decimal(wanted->port).value_or(0) == 0) {
+      return refuse("The target of CONNECT is a host and a port: send host:port.");
+    }
     return std::unexpected{refusal{status::not_implemented, "CONNECT is not served here: this is not a proxy."}};
   }
   request_target parsed;
@@ -86,7 +91,9 @@ std::expected<request_target, refusal> parse_request_target(http::method method,
     auto rest = target.substr(scheme_end + 3);
     auto authority_end = std::min(rest.find_first_of("/?"), rest.size());
     parsed.authority = rest.substr(0, authority_end);
-    if (parsed.authority.empty()) return refuse("The URL in the request line names no host.");
+    if (!parse_authority(parsed.authority)) {
+      return refuse("The URL in the request line names no host, or not as host:port.");
+    }
     target = rest.substr(authority_end);
   }
   auto question = std::min(target.find('?'), target.size());

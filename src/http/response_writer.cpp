@@ -79,8 +79,11 @@ void response_writer::set_length(std::uint64_t bytes) {
   framing_ = framing::length;
 }
 
-void response_writer::append_head(std::string_view content_type) {
-  body_allowed_ = !is_head_ && !is_bodiless(status_);
+void response_writer::append_head(std::string_view content_type, answer_form form) {
+  // First, as it may wait and may fail.
+  if (persistence_ == persistence::keep_alive) persistence_ = sink_.persistence(form);
+  if (status_ == status::reset_content) set_length(0);  // RFC 9110, 15.3.6
+  body_allowed_ = !is_head_ && !is_bodiless(status_) && status_ != status::reset_content;
   if (auto line = status_line(status_); !line.empty()) {
     out_.append(line);
   } else {
@@ -97,7 +100,6 @@ void response_writer::append_head(std::string_view content_type) {
     out_.append(content_type);
   }
   append_framing();
-  if (persistence_ == persistence::keep_alive) persistence_ = sink_.persistence();
   if (persistence_ == persistence::close) {
     out_.append("\r\nConnection: close");
   } else if (version_ < 11) {
@@ -125,7 +127,7 @@ void response_writer::send_whole(std::string_view content_type, std::span<const 
   WEFT_CHECK(state_ == state::open, "answer a request once");
   if (!is_field_value(content_type)) throw std::invalid_argument{"a content type is one line"};
   set_length(body.size());
-  append_head(content_type);
+  append_head(content_type, answer_form::whole);
   state_ = state::complete;
   if (!body_allowed_) return;
   body_bytes_ = body.size();
@@ -147,7 +149,7 @@ void response_writer::send_error(http::status value, std::string_view code, std:
 }
 
 void response_writer::start_streaming() {
-  append_head({});
+  append_head({}, answer_form::streamed);
   state_ = state::streaming;
 }
 

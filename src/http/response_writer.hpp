@@ -13,13 +13,17 @@
 
 namespace weft::http::detail {
 
+/// Whether all of an answer is there when its head is written.
+enum class answer_form : std::uint8_t { whole, streamed };
+
 /// The connection as the writer sees it.
 class response_sink {
  public:
   /// Sends what is in the output buffer, which is then empty, and `pieces` behind it.
   [[nodiscard]] virtual result<void> send(std::span<const std::span<const std::byte>> pieces) = 0;
-  /// Asked once per response, when its head is written: whether another request may follow.
-  [[nodiscard]] virtual http::detail::persistence persistence() noexcept = 0;
+  /// Asked once per response, before its head is written: whether another request may follow. What is left of the
+  /// request's body may be read and dropped before a `whole` answer, but not while one is streamed.
+  [[nodiscard]] virtual http::detail::persistence persistence(answer_form form) = 0;
   /// For the Date field.
   [[nodiscard]] virtual std::string_view date() noexcept = 0;
 
@@ -67,7 +71,7 @@ class response_writer {
  private:
   enum class state : std::uint8_t { open, streaming, complete, broken };
 
-  void append_head(std::string_view content_type);
+  void append_head(std::string_view content_type, answer_form form);
   void append_framing();
   void start_streaming();
   void close_chunk();
@@ -81,7 +85,7 @@ class response_writer {
   http::status status_ = status::ok;
   http::detail::framing framing_ = framing::chunked;
   http::detail::persistence persistence_ = persistence::keep_alive;
-  bool body_allowed_ = true;  // false: HEAD, 204, 304
+  bool body_allowed_ = true;  // false: HEAD, 204, 205, 304
   bool is_head_ = false;
   int version_ = 11;
   std::uint64_t length_ = 0;

@@ -17,10 +17,6 @@ namespace weft::http::detail {
 namespace {
 
 constexpr std::size_t head_read_bytes = 1024;  // at least; there is most often more room
-/// Held back answers are sent when they have grown to this.
-constexpr std::size_t most_held_back_bytes = 32 * 1024;
-/// A handler that takes longer than this makes the answers before its own wait too long.
-constexpr duration slow_handler = std::chrono::milliseconds{1};
 
 constexpr refusal malformed_head{status::bad_request,
                                  "The request is malformed: each line of its header ends with CR LF and begins with a "
@@ -29,7 +25,11 @@ constexpr refusal malformed_head{status::bad_request,
 /// `from` and `by`; no_deadline when that is beyond what the clock can hold.
 time_point later(time_point from, duration by) noexcept { return by > no_deadline - from ? no_deadline : from + by; }
 
-refusal refusal_of_body(std::error_code why) noexcept {
+refusal refusal_of_body(const framed_body& body) noexcept {
+  auto why = body.failure();
+  if (why == errc::too_large && body.trailer_is_too_large()) {
+    return {status::request_header_fields_too_large, "The body's trailer is too large: send fewer or shorter fields."};
+  }
   if (why == errc::too_large) {
     return {status::payload_too_large, "The body is larger than is accepted here: send less."};
   }
@@ -38,6 +38,9 @@ refusal refusal_of_body(std::error_code why) noexcept {
   }
   return {status::bad_request, "The body's chunked coding is malformed: send each chunk as size CRLF data CRLF."};
 }
+
+/// The method of a request whose head was refused, as far as an answer depends on it: HEAD gets no body.
+method asked_by(std::string_view text) noexcept { return text.starts_with("HEAD ") ? method::head : method::get; }
 
 }  // namespace
 
@@ -49,19 +52,19 @@ server_connection::server_connection(byte_stream& stream, server_core& core, std
 server_connection::~server_connection() { core_.connections.remove(live_); }
 
 void server_connection::run() {
-  auto then = next::request;
-  while (then == next::request) then = serve_one();
-  if (then == next::linger) {
-    wire_.linger(core_.options.linger_timeout);
-  } else {
-    static_cast<void>(wire_.send());
-  }
-  wire_.close();
+  while (serve_one() == next::request) {}
+  finish();
 }
 
 void server_connection::turn_away(const refusal& why) {
-  static_cast<void>(refuse(why));
-  wire_.linger(core_.options.linger_timeout);
+  refuse(why, {});
+  finish();
+}
+
+void server_connection::finish() {
+  const auto& options = core_.options;
+  wire_.finish(
+      {.time = options.linger_timeout, .idle = options.linger_idle_timeout, .bytes = options.max_lingering_bytes});
   wire_.close();
 }
 
@@ -69,12 +72,17 @@ server_connection::next server_connection::serve_one() {
   wire_.input().unpin();
   memory_.release();
   auto text = await_head();
-  if (!text) return text.error() ? refuse(*text.error()) : next::close;
+  if (!text) {
+    if (text.error()) refuse(*text.error(), wire_.input().unread());
+    return next::close;
+  }
   const head_limits limits{.max_target_bytes = core_.options.max_target_bytes,
                            .max_header_fields = core_.options.max_header_fields};
-  if (auto refused = parse_request_head(*text, limits, head_)) return refuse(*refused);
+  if (auto refused = parse_request_head(*text, limits, head_)) {
+    refuse(*refused, *text);
+    return next::close;
+  }
   ++requests_;
-  if (wire_.out().empty()) held_back_ = 0;
   dispatch();
   return settle();
 }
@@ -136,10 +144,10 @@ std::optional<refusal> server_connection::judge_incomplete(std::string_view text
   return refusal{status::request_header_fields_too_large, "The header is too large: send fewer or shorter fields."};
 }
 
-server_connection::next server_connection::refuse(const refusal& why) {
+void server_connection::refuse(const refusal& why, std::string_view head) {
   observed_request observed;
   if (core_.options.observer) observed.started = now();
-  writer_.begin(method::get, 11);
+  writer_.begin(asked_by(head), 11);
   writer_.set_close();
   writer_.send_error(why.status, {}, why.message);
   if (core_.options.observer) {
@@ -148,7 +156,6 @@ server_connection::next server_connection::refuse(const refusal& why) {
     observed.body_bytes = writer_.body_bytes();
     core_.options.observer->on_end(observed);
   }
-  return next::linger;
 }
 
 // ---- The answer ----
@@ -165,7 +172,7 @@ void server_connection::dispatch() {
   writer_.begin(head_.method, head_.version);
   if (auto refused = fill_request(asked)) {
     if (observer) observer->on_start(observed);
-    body_.begin(head_, core_.options.max_body_bytes, core_.options.max_header_bytes);
+    body_.begin(head_, body_limits(core_.options.max_body_bytes));
     // What follows may be bytes for the tunnel that it wanted, sent without waiting: no requests.
     if (head_.method == method::connect) writer_.set_close();
     writer_.send_error(refused->status, {}, refused->message);
@@ -197,35 +204,37 @@ std::optional<refusal> server_connection::fill_request(request& asked) {
   if (!target) return target.error();
   asked.path_ = target->path;
   asked.query_ = target->query;
-  if (!target->authority.empty()) asked.host_ = target->authority;
+  if (!target->authority.empty()) overrule_host(target->authority, asked);
   asked.match_ = core_.routes.match(head_.method, target->path);
   return std::nullopt;
+}
+
+/// RFC 9112, 3.2.2: the authority of an absolute target counts, and the Host field does not.
+void server_connection::overrule_host(std::string_view authority, request& asked) {
+  asked.host_ = authority;
+  for (auto& field : head_.fields) {
+    if (equals_ignoring_case(field.name, "Host")) field.value = authority;
+  }
+}
+
+chunked_limits server_connection::body_limits(std::uint64_t max_body_bytes) const noexcept {
+  const auto& options = core_.options;
+  return {.max_body_bytes = max_body_bytes,
+          .max_line_bytes = options.max_header_bytes,
+          .max_trailer_bytes = options.max_header_bytes,
+          .max_trailer_fields = options.max_header_fields};
 }
 
 void server_connection::answer(request& asked, observed_request& observed) {
   const auto* route = asked.match_.route;
   auto limit = route ? route->options.max_body_bytes : std::nullopt;
-  body_.begin(head_, limit.value_or(core_.options.max_body_bytes), core_.options.max_header_bytes);
+  body_.begin(head_, body_limits(limit.value_or(core_.options.max_body_bytes)));
   observed.route = route;
   if (core_.options.observer) core_.options.observer->on_start(observed);
   if (body_.failure()) return;  // its length says that it is too large: complete_answer() tells
 
   response answer{writer_};
-  if (route && !wire_.out().empty()) {
-    auto& is_slow = core_.slow_routes[route->index];
-    // relaxed, here and below: a hint, which may come late
-    if (is_slow.load(std::memory_order_relaxed)) {
-      static_cast<void>(wire_.send());
-      run_handlers(asked, answer);
-    } else {
-      auto began = now();
-      run_handlers(asked, answer);
-      // relaxed: a hint
-      if (now() - began > slow_handler) is_slow.store(true, std::memory_order_relaxed);
-    }
-  } else {
-    run_handlers(asked, answer);
-  }
+  run_handlers(asked, answer);
 }
 
 void server_connection::run_handlers(request& asked, response& answer) {
@@ -282,7 +291,7 @@ void server_connection::complete_answer() {
     bool hung_up =
         body_.failure() != errc::too_large && body_.failure() != errc::timed_out && body_.failure() != errc::malformed;
     if (hung_up) return;
-    auto why = refusal_of_body(body_.failure());
+    auto why = refusal_of_body(body_);
     return writer_.send_error(why.status, {}, why.message);
   }
   writer_.finish();
@@ -291,20 +300,13 @@ void server_connection::complete_answer() {
 // ---- Between requests ----
 
 server_connection::next server_connection::settle() {
-  if (writer_.broken() || !writer_.answered()) return next::close;
-  ++held_back_;
-  if (writer_.persistence() == persistence::close) {
-    // A client that said it was the last request sends no more, once its body is here.
-    bool no_more = body_.finished() && head_.persistence == persistence::close;
-    return no_more ? next::close : next::linger;
-  }
-  if (!body_.finished() && !drain_body()) return next::linger;
-  if (held_back_ >= core_.options.max_pipelined || wire_.out().size() >= most_held_back_bytes) {
-    if (!wire_.send()) return next::close;
-  }
+  if (writer_.broken() || !writer_.answered() || writer_.persistence() == persistence::close) return next::close;
+  // At once: nobody knows how long the next request's handler takes.
+  if (!wire_.send() || !drain_body()) return next::close;
   return next::request;
 }
 
+/// Reads and drops what is left of the body; false when that is too much, or it cannot be had.
 bool server_connection::drain_body() {
   std::array<std::byte, 4096> dropped;
   std::uint64_t bytes = 0;
@@ -317,19 +319,24 @@ bool server_connection::drain_body() {
   return true;
 }
 
-bool server_connection::body_can_be_drained() const noexcept {
+/// Whether drain_body() will succeed, as far as it depends on the body; for a chunked one only trying tells.
+bool server_connection::can_drain_body(answer_form form) {
   if (body_.finished()) return true;
   // A client that waits for 100 Continue may send the body nevertheless, or may not: nobody can tell what comes next.
   if (body_.failure() || continue_awaited_) return false;
-  return body_.framing() == framing::chunked || body_.remaining() <= core_.options.max_drained_bytes;
+  if (body_.framing() != framing::chunked) return body_.remaining() <= core_.options.max_drained_bytes;
+  if (form == answer_form::streamed) return false;  // the handler may still read it
+  deadline_scope patience{core_.options.unread_body_timeout};
+  return drain_body();
 }
 
-http::detail::persistence server_connection::persistence() noexcept {
+http::detail::persistence server_connection::persistence(answer_form form) {
   const auto& options = core_.options;
   bool last = options.max_requests_per_connection != 0 && requests_ >= options.max_requests_per_connection;
   // relaxed: when it is seen late, await_first_bytes() sees it
-  if (last || core_.stopping.load(std::memory_order_relaxed) || !body_can_be_drained()) return persistence::close;
-  return head_.persistence;
+  if (last || core_.stopping.load(std::memory_order_relaxed)) return persistence::close;
+  if (head_.persistence == persistence::close || !can_drain_body(form)) return persistence::close;
+  return persistence::keep_alive;
 }
 
 result<void> server_connection::send(std::span<const std::span<const std::byte>> pieces) { return wire_.send(pieces); }

@@ -31,17 +31,17 @@ namespace weft::http::detail {
 // How one connection goes, from the server's side:
 //
 //   await_head --nothing came: timeout, end, stop--> close
-//     |   \----head refused: 400 408 414 431 ...---> linger
+//     |   \----head refused: 400 408 414 431 ...---> close
 //     v
 //   dispatch: guards, handler; the handler reads the body through receive_body(), which first sends what is held back,
 //     |       and 100 Continue when the client waits for it
 //     v
-//   settle: an answer for a handler that left none; the rest of the body read and dropped
+//   settle: the answer sent, the rest of the body read and dropped
 //     |----- the next request may follow: await_head
-//     \----- close, or linger when the client may still be sending
+//     \----- close
 //
-// One request that arrived whole costs one recv and one send. What is held back is sent before every recv, so that
-// answers to requests that arrived together leave together.
+// One request that arrived whole costs one recv and one send. Each answer is sent before the next request is looked at.
+// A close after an answer is that of wire::finish(): the client gets to read it, whatever it is sending.
 
 /// Serves one connection.
 /// Thread: the one that calls run(); stop() reaches in through the registry only.
@@ -57,7 +57,7 @@ class server_connection final : response_sink, body_source {
   void turn_away(const refusal& why);
 
  private:
-  enum class next : std::uint8_t { request, close, linger };
+  enum class next : std::uint8_t { request, close };
 
   [[nodiscard]] next serve_one();
 
@@ -65,10 +65,14 @@ class server_connection final : response_sink, body_source {
   [[nodiscard]] std::expected<std::string_view, std::optional<refusal>> await_head();
   [[nodiscard]] bool await_first_bytes();
   [[nodiscard]] std::optional<refusal> judge_incomplete(std::string_view text, const head_scanner& scanner) const;
-  [[nodiscard]] next refuse(const refusal& why);
+  /// `head` is what there is of the request.
+  void refuse(const refusal& why, std::string_view head);
+  void finish();
 
   void dispatch();
   [[nodiscard]] std::optional<refusal> fill_request(request& asked);
+  void overrule_host(std::string_view authority, request& asked);
+  [[nodiscard]] chunked_limits body_limits(std::uint64_t max_body_bytes) const noexcept;
   void answer(request& asked, observed_request& observed);
   void run_handlers(request& asked, response& answer);
   void call(const handler& handle, request& asked, response& answer);
@@ -78,11 +82,11 @@ class server_connection final : response_sink, body_source {
   [[nodiscard]] bool drain_body();
 
   result<void> send(std::span<const std::span<const std::byte>> pieces) override;
-  http::detail::persistence persistence() noexcept override;
+  http::detail::persistence persistence(answer_form form) override;
   std::string_view date() noexcept override;
   result<std::size_t> receive_body(std::span<std::byte> into) override;
   [[nodiscard]] time_point body_deadline(time_point from) const noexcept;
-  [[nodiscard]] bool body_can_be_drained() const noexcept;
+  [[nodiscard]] bool can_drain_body(answer_form form);
 
   server_core& core_;
   std::string_view peer_;
@@ -97,7 +101,6 @@ class server_connection final : response_sink, body_source {
 
   std::uint64_t requests_ = 0;
   time_point started_ = now();
-  std::size_t held_back_ = 0;        // answers in wire_.out()
   bool continue_awaited_ = false;    // the client sends the body when it gets 100 Continue
   duration body_waited_{};           // for the client, in this body
   std::uint64_t body_received_ = 0;  // from the client, coding included, beyond what came with the head

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <utility>
-#include <vector>
 
 #include <weft/http/router.hpp>
 #include <weft/http/server_options.hpp>
@@ -14,15 +13,12 @@ namespace weft::http::detail {
 /// What the connections of one server share.
 struct server_core {
   server_core(router all_routes, server_options all_options)
-      : routes{std::move(all_routes)}, options{std::move(all_options)}, slow_routes(routes.routes().size()) {}
+      : routes{std::move(all_routes)}, options{std::move(all_options)} {}
 
   router routes;
   server_options options;
   std::atomic<bool> stopping{false};
   connection_registry connections;
-  /// By route index: its handler has taken long, so answers that are held back are sent before it runs.
-  /// relaxed everywhere: a hint
-  std::vector<std::atomic<bool>> slow_routes;
 };
 
 }  // namespace weft::http::detail

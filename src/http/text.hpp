@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -17,13 +18,27 @@ namespace weft::http::detail {
   return value < 0x20 || value == 0x7f;
 }
 
-/// A character that a method or field name may have.
-[[nodiscard]] bool is_token_character(char c) noexcept;
+/// By character: whether a method or field name may have it.
+inline constexpr auto token_characters = [] {
+  std::array<bool, 256> table{};
+  for (char c = '0'; c <= '9'; ++c) table[static_cast<unsigned char>(c)] = true;
+  for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
+  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = true;
+  for (char c : std::string_view{"!#$%&'*+-.^_`|~"}) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+[[nodiscard]] constexpr bool is_token_character(char c) noexcept {
+  return token_characters[static_cast<unsigned char>(c)];
+}
 
 /// Whether `text` is one or more token characters.
 [[nodiscard]] bool is_token(std::string_view text) noexcept;
 
-/// Whether `text` may be a field's value: no control character but the tab, so no line break.
+/// How many characters `text` has before the first that a field's value may not have: a control character but the tab.
+[[nodiscard]] std::size_t field_value_length(std::string_view text) noexcept;
+
+/// Whether `text` may be a field's value, so that it has no line break.
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
 
 [[nodiscard]] bool is_valid_utf8(std::string_view text) noexcept;

@@ -9,7 +9,8 @@ namespace weft::http::detail {
 namespace {
 
 constexpr std::size_t batch_bytes = std::size_t{256} * 1024;
-constexpr std::size_t most_lingering_bytes = std::size_t{4} * 1024 * 1024;
+/// Of what a connection that ends still receives, at a time.
+constexpr std::size_t dropped_piece_bytes = std::size_t{16} * 1024;
 
 }  // namespace
 
@@ -41,6 +42,7 @@ result<void> wire::send_batch(std::span<const std::span<const std::byte>> batch)
   deadline_scope limit{send_timeout_};
   auto sent = batch.size() == 1 ? stream_.send_all(batch.front()) : stream_.send_all(batch);
   broken_ = !sent;
+  sent_ = true;
   return sent;
 }
 
@@ -49,7 +51,9 @@ result<std::size_t> wire::receive(std::span<std::byte> into, time_point deadline
     if (auto sent = send(); !sent) return std::unexpected{sent.error()};
   }
   deadline_scope limit{deadline};
-  return stream_.recv(into);
+  auto received = stream_.recv(into);
+  peer_finished_ = !received && received.error() != errc::timed_out;
+  return received;
 }
 
 result<void> wire::receive_more(std::size_t bytes, time_point deadline) {
@@ -84,14 +88,16 @@ result<std::size_t> wire::send_or_receive(std::span<const std::byte> from, std::
   return moved->sent;
 }
 
-void wire::linger(duration patience) {
-  if (!send() || !stream_.shutdown_send()) return;
-  deadline_scope limit{patience};
-  std::array<std::byte, 4096> dropped;
-  for (std::size_t bytes = 0; bytes < most_lingering_bytes;) {
-    auto received = stream_.recv(dropped);
+void wire::finish(const linger_limits& limits) {
+  if (!send() || broken_ || !sent_ || peer_finished_ || !stream_.shutdown_send()) return;
+  auto end = deadline_after(limits.time);
+  std::array<std::byte, dropped_piece_bytes> dropped;
+  for (std::uint64_t left = limits.bytes; left > 0;) {
+    auto piece = std::span{dropped}.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, dropped.size())));
+    deadline_scope until{std::min(end, deadline_after(limits.idle))};
+    auto received = stream_.recv(piece);
     if (!received) return;
-    bytes += *received;
+    left -= *received;
   }
 }
 

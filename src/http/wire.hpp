@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <weft/base/clock.hpp>
@@ -11,6 +12,13 @@
 #include "http/output_buffer.hpp"
 
 namespace weft::http::detail {
+
+/// How far a connection that ends goes on reading.
+struct linger_limits {
+  duration time;        ///< in all
+  duration idle;        ///< until the next bytes
+  std::uint64_t bytes;  ///< in all
+};
 
 /// One end of a connection: its stream, with what was received and not yet consumed, and what is to be sent.
 /// Thread: the connection's.
@@ -41,9 +49,11 @@ class wire {
   /// much. Out() is empty. As long as nobody reads them it receives no more than `most_unread` bytes.
   [[nodiscard]] result<std::size_t> send_or_receive(std::span<const std::byte> from, std::size_t most_unread);
 
-  /// Ends the connection so that the peer gets to read what was sent: a peer that is still sending would otherwise be
-  /// reset, and lose it. Reads and drops until the peer has finished, at most for `patience` and a few megabytes.
-  void linger(duration patience);
+  /// Ends the connection so that the peer gets to read what was sent before: sends what is left, then only its own
+  /// half ends, and what the peer still sends is read and dropped until the peer has finished, or a limit is reached.
+  /// Bytes that lie unread at close(), or come after it, make the system reset the connection, and the peer lose what
+  /// it had not read. A peer that has finished already, or was never sent anything, is not waited for.
+  void finish(const linger_limits& limits);
 
   void close() noexcept { stream_.close(); }
 
@@ -54,7 +64,9 @@ class wire {
   duration send_timeout_;
   input_buffer input_;
   output_buffer out_;
-  bool broken_ = false;  // a send failed: nothing sent later would make sense to the peer
+  bool broken_ = false;         // a send failed: nothing sent later would make sense to the peer
+  bool sent_ = false;           // anything at all
+  bool peer_finished_ = false;  // nothing more will be received
 };
 
 }  // namespace weft::http::detail

@@ -22,7 +22,7 @@ struct decoded {
 /// Feeds `input` in pieces of `piece_bytes`, taking out at most `out_bytes` at a time.
 decoded decode(std::string_view input, std::size_t piece_bytes, std::size_t out_bytes = 64,
                std::uint64_t limit = 1000) {
-  chunked_decoder decoder{limit};
+  chunked_decoder decoder{{.max_body_bytes = limit}};
   decoded all;
   std::string pending;
   std::array<std::byte, 64> out;

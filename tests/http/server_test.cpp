@@ -20,7 +20,7 @@
 #include <weft/io/tcp.hpp>
 #include <weft/sync/semaphore.hpp>
 
-#include "http/answers.hpp"
+#include "http/raw_client.hpp"
 #include "io/descriptor_limit.hpp"
 #include "io/io_fixture.hpp"
 
@@ -29,46 +29,9 @@ namespace weft::http {
 namespace {
 
 using namespace std::chrono_literals;
+using test::raw_client;
 
 const std::string get_hello = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// A client that writes the protocol by hand.
-class raw_client {
- public:
-  explicit raw_client(const endpoint& server) : stream_{tcp_stream::connect(server).value()} {}
-
-  void send(std::string_view bytes) { EXPECT_TRUE(stream_.send_all(std::as_bytes(std::span{bytes}))); }
-
-  /// The next answer; status 0 when the connection ends instead.
-  test::answer answer() {
-    for (;;) {
-      auto head_end = received_.find("\r\n\r\n");
-      if (head_end != std::string::npos) {
-        auto length_at = received_.find("Content-Length: ");
-        auto length = length_at < head_end ? std::stoul(received_.substr(length_at + 16)) : 0;
-        if (received_.size() >= head_end + 4 + length) {
-          std::string_view text = received_;
-          auto parsed = test::take_answer(text);
-          received_.erase(0, received_.size() - text.size());
-          return parsed;
-        }
-      }
-      std::array<std::byte, 4096> buffer;
-      auto got = stream_.recv(buffer);
-      if (!got) return {};
-      received_.append(reinterpret_cast<const char*>(buffer.data()), *got);
-    }
-  }
-
-  test::answer ask(std::string_view bytes) {
-    send(bytes);
-    return answer();
-  }
-
- private:
-  tcp_stream stream_;
-  std::string received_;
-};
 
 router hello_routes() {
   router routes;
@@ -271,6 +234,76 @@ TEST_P(http_server, a_server_that_backs_off_can_be_stopped) {
     tested.stop();
     EXPECT_TRUE(serving.join());
     EXPECT_EQ(queued.answer().status, 0);
+  });
+}
+
+// ---- Closing while the client is still sending ----
+
+/// What a client gets that sends `request` and 40 MB behind it, `before` and `after` each megabyte, and then reads.
+int status_after_sending_all(const endpoint& where, std::string_view request, std::string_view before = {},
+                             std::string_view after = {}) {
+  raw_client client{where};
+  client.send(request);
+  const std::string piece = std::string{before} + std::string(1'000'000, 'x') + std::string{after};
+  for (int i = 0; i < 40; ++i) client.send(piece);
+  return client.answer().status;
+}
+
+TEST_P(http_server, a_client_that_sends_all_of_a_refused_body_before_it_reads_gets_the_answer) {
+  run([] {
+    router routes;
+    routes.post("/read", [](request& asked, response&) { static_cast<void>(asked.body().read_all()); });
+    auto listener = bind_somewhere();
+    server tested{std::move(routes)};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    const auto where = listener.local();
+    const std::string length = " HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\n";
+    const std::string chunked = " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_EQ(status_after_sending_all(where, "POST /read" + length), 413);
+    EXPECT_EQ(status_after_sending_all(where, "POST /read" + chunked, "f4240\r\n", "\r\n"), 413);
+    EXPECT_EQ(status_after_sending_all(where, "POST /nothing" + chunked, "f4240\r\n", "\r\n"), 404);
+    EXPECT_EQ(status_after_sending_all(where, "?"), 400);
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+  });
+}
+
+TEST_P(http_server, unread_bytes_behind_the_last_request_do_not_truncate_its_answer) {
+  run([] {
+    const std::string large(1'000'000, 'x');
+    router routes;
+    routes.get("/large", [&](request&, response& answer) { answer.text(large); });
+    routes.get("/breaks", [](request&, response& answer) { static_cast<void>(answer.content_length(2).write("1")); });
+    auto listener = bind_somewhere();
+    server tested{std::move(routes)};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    const std::string junk(60'000, '\n');
+    for (std::string request :
+         {"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET /large HTTP/1.0\r\n\r\n",
+          "GET /large HTTP/1.1\r\nHost: a\r\n\r\n",  // and refused behind it
+          "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /breaks HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+      raw_client client{listener.local()};
+      client.send(request + junk);
+      auto got = client.answer();
+      EXPECT_EQ(got.status, 200) << request;
+      EXPECT_EQ(got.body.size(), large.size()) << request;
+    }
+    tested.stop();
+    EXPECT_TRUE(serving.join());
+  });
+}
+
+TEST_P(http_server, a_client_that_reads_its_answer_and_stays_delays_the_stop_no_longer_than_the_drain_deadline) {
+  run([] {
+    auto listener = bind_somewhere();
+    server tested{hello_routes(), {.linger_timeout = 1h, .linger_idle_timeout = 1h, .drain_timeout = 0s}};
+    auto serving = spawn([&] { return tested.serve(listener); });
+    raw_client stays{listener.local()};
+    EXPECT_EQ(stays.ask("?").status, 400);
+    EXPECT_EQ(stays.answer().status, 0);  // only the server's half has ended
+    EXPECT_EQ(tested.connections(), 1u);
+    tested.stop();
+    EXPECT_TRUE(serving.join());
   });
 }
 

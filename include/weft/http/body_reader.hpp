@@ -24,10 +24,10 @@ class body_reader {
   body_reader& operator=(const body_reader&) = delete;
 
   /// At least one byte, written to `into`, which is not empty; 0 at the end of the body. Fails with errc::too_large
-  /// beyond the body limit, errc::malformed for bad chunked coding, errc::timed_out when the sender is too slow,
-  /// errc::end_of_stream when it hung up in the middle; then always again. A handler that gives up on such an error
-  /// without answering leaves the right answer (413, 400, 408) to the server.
-  /// Parks. Cancel: nothing was taken.
+  /// beyond the body limit, or where a trailer exceeds the header's, errc::malformed for bad chunked coding,
+  /// errc::timed_out when the sender is too slow, errc::end_of_stream when it hung up in the middle; then always again.
+  /// A handler that gives up on such an error without answering leaves the right answer (413, 431, 400, 408) to the
+  /// server. Parks. Cancel: nothing was taken.
   [[nodiscard]] virtual result<std::size_t> read(std::span<std::byte> into) = 0;
 
   /// read() as an operation, for coroutines: `into` outlives it. Where it has to wait, a virtual thread of its own

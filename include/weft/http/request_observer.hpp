@@ -19,7 +19,7 @@ struct observed_request {
   const http::request* request = nullptr;  ///< null when its head could not be understood
   const http::route* route = nullptr;      ///< null when none matched
   time_point started{};                    ///< its head was complete
-  time_point finished{};                   ///< its response was handed to the system or queued behind a pipelined one's
+  time_point finished{};                   ///< its response was handed to the system, or is about to be
   http::status status{};                   ///< of the response
   std::uint64_t body_bytes = 0;            ///< of the response
   accounting waits{};                      ///< what serving it waited for

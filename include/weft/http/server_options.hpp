@@ -32,7 +32,9 @@ struct server_options {
   /// The body without its chunked coding: 413, at once when Content-Length says so (also instead of 100 Continue),
   /// otherwise when a chunk exceeds it. A route can have its own, see route_options.
   std::uint64_t max_body_bytes = 1024 * 1024;
-  /// What is read and thrown away of a body that the handler left unread; for more the connection is closed.
+  /// What is read and thrown away of a body that the handler left unread, so that the connection can be kept. A body
+  /// that has more left, or of which this cannot be told when the answer begins, has it answered with Connection:
+  /// close.
   std::uint64_t max_drained_bytes = 64 * 1024;
 
   // Times.
@@ -42,6 +44,9 @@ struct server_options {
   std::chrono::nanoseconds header_timeout = std::chrono::seconds{10};
   /// Between two requests of one connection; then it is closed without a word.
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds{60};
+  /// For the rest of a chunked body that the handler left unread, before the answer: only its end tells whether the
+  /// connection can be kept. What has not come by then has the answer sent with Connection: close.
+  std::chrono::nanoseconds unread_body_timeout = std::chrono::milliseconds{200};
   /// For the next bytes of a body: 408.
   std::chrono::nanoseconds body_idle_timeout = std::chrono::seconds{10};
   /// A body's sender is waited for, in all, this long plus one second per min_body_bytes_per_second received: 408.
@@ -51,8 +56,17 @@ struct server_options {
   std::uint64_t min_body_bytes_per_second = 1024;
   /// For a client to take the next 256 KiB of a response; then the connection is closed.
   std::chrono::nanoseconds send_timeout = std::chrono::seconds{30};
-  /// How long a connection that is closed after an error goes on reading, so that the client gets to see the answer.
-  std::chrono::nanoseconds linger_timeout = std::chrono::seconds{1};
+  // A connection that ends after an answer ends the server's half first; then it reads and drops what the client still
+  // sends, until the client has finished or one of these limits is reached. Closed at once, the system would reset it
+  // under a client that is sending, and the client lose the answer.
+
+  /// In all.
+  std::chrono::nanoseconds linger_timeout = std::chrono::seconds{30};
+  /// For the client to send more, or to finish.
+  std::chrono::nanoseconds linger_idle_timeout = std::chrono::seconds{5};
+  /// Of what the client still sends. The same as an upload's, a proxy sends all of a body before it looks for an
+  /// answer.
+  std::uint64_t max_lingering_bytes = std::uint64_t{1} << 30;
 
   // Connections.
 
@@ -60,8 +74,6 @@ struct server_options {
   when_full full = when_full::wait;
   /// Requests on one connection; the last one is answered with Connection: close. 0: no limit.
   std::uint64_t max_requests_per_connection = 0;
-  /// Answers to pipelined requests that are held back to be sent together. Requests beyond it wait unread.
-  std::size_t max_pipelined = 64;
   /// After stop(), how long requests that are being served may take before they are cancelled.
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds{30};
 

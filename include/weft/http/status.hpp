@@ -13,6 +13,7 @@ enum class status : std::uint16_t {
   created = 201,
   accepted = 202,
   no_content = 204,
+  reset_content = 205,
   partial_content = 206,
   moved_permanently = 301,
   found = 302,

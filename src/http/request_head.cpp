@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <optional>
+
+#include "http/authority.hpp"
+#include "http/field_list.hpp"
+#include "http/message_head.hpp"
+#include "http/text.hpp"
+
+// A request's head, by the grammar of RFC 9112, 2 to 6. It arrives whole, each line ended by CR LF and none folded, as
+// the head_scanner sees to. Where the grammar leaves room, these are refused, since a proxy in front of us may read
+// them otherwise than we do and let a second request slip through inside the first (request smuggling):
+//   * Content-Length more than once, or as a list, even with equal values; or with Transfer-Encoding, in either order
+//   * Transfer-Encoding in an HTTP/1.0 message
+//   * a CR alone, white space before the colon, and control characters anywhere
+//   * a Host that is no authority, whatever the version
+namespace weft::http::detail {
+namespace {
+
+constexpr refusal malformed_request_line{status::bad_request,
+                                         "The request line is malformed: send METHOD SP TARGET SP HTTP/1.1 CRLF."};
+constexpr refusal malformed_field{
+    status::bad_request, "A header field is malformed: send Name: value CRLF, with no space before the colon."};
+
+bool is_target_character(char c) noexcept { return !is_control(c) && c != ' '; }
+
+/// Takes the next line off `text`, without its CR LF.
+std::string_view take_line(std::string_view& text) noexcept {
+  auto end = std::min(text.find('\n'), text.size() - 1);
+  auto line = text.substr(0, end == 0 ? 0 : end - 1);
+  text.remove_prefix(end + 1);
+  return line;
+}
+
+/// "HTTP/1.0" is 10; every later minor version of HTTP/1 is served as HTTP/1.1 (RFC 9110, 6.2). Others are refused.
+std::optional<refusal> parse_version(std::string_view text, int& into) {
+  constexpr std::string_view name = "HTTP/";
+  auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (text.size() != name.size() + 3 || !text.starts_with(name)) return malformed_request_line;
+  char major = text[name.size()];
+  char minor = text[name.size() + 2];
+  if (!is_digit(major) || text[name.size() + 1] != '.' || !is_digit(minor)) return malformed_request_line;
+  if (major != '1') {
+    return refusal{status::http_version_not_supported, "Only HTTP/1.1 and HTTP/1.0 are spoken here."};
+  }
+  into = minor == '0' ? 10 : 11;
+  return std::nullopt;
+}
+
+/// Gathers a head's fields and what they say about its framing.
+class request_head_parser {
+ public:
+  request_head_parser(const head_limits& limits, request_head& into) noexcept : limits_{limits}, head_{into} {}
+
+  std::optional<refusal> parse(std::string_view text) {
+    if (auto refused = parse_request_line(take_line(text))) return refused;
+    head_.fields.clear();
+    while (!text.starts_with('\r')) {
+      if (auto refused = parse_field(text)) return refused;
+    }
+    return text == "\r\n" ? conclude() : malformed_field;
+  }
+
+ private:
+  std::optional<refusal> parse_request_line(std::string_view line) {
+    auto method_end = line.find(' ');
+    if (method_end == std::string_view::npos || !is_token(line.substr(0, method_end))) return malformed_request_line;
+    head_.method_name = line.substr(0, method_end);
+    head_.method = method_of(head_.method_name);
+    line.remove_prefix(method_end + 1);
+    auto target_end = std::min(line.find(' '), line.size());
+    head_.target = line.substr(0, target_end);
+    if (head_.target.empty() || target_end == line.size()) return malformed_request_line;
+    if (!std::ranges::all_of(head_.target, is_target_character)) return malformed_request_line;
+    if (auto refused = parse_version(line.substr(target_end + 1), head_.version)) return refused;
+    if (head_.target.size() <= limits_.max_target_bytes) return std::nullopt;
+    return refusal{status::uri_too_long, "The request target is too long: put what does not fit into the body."};
+  }
+
+  std::optional<refusal> parse_field(std::string_view& text) {
+    auto field = take_field(text);
+    if (!field) return malformed_field;
+    if (head_.fields.size() == limits_.max_header_fields) {
+      return refusal{status::request_header_fields_too_large, "The request has too many header fields: send fewer."};
+    }
+    head_.fields.push_back(*field);
+    return note(*field);
+  }
+
+  /// Lengths first: most fields are none of these, and their names need no closer look.
+  std::optional<refusal> note(const header_field& field) {
+    switch (field.name.size()) {
+      case 4: return equals_ignoring_case(field.name, "Host") ? note_host(field.value) : std::nullopt;
+      case 6: return equals_ignoring_case(field.name, "Expect") ? note_expectation(field.value) : std::nullopt;
+      case 10: return equals_ignoring_case(field.name, "Connection") ? note_connection(field.value) : std::nullopt;
+      case 14: return equals_ignoring_case(field.name, "Content-Length") ? note_length(field.value) : std::nullopt;
+      case 17: return equals_ignoring_case(field.name, "Transfer-Encoding") ? note_codings(field.value) : std::nullopt;
+      default: return std::nullopt;
+    }
+  }
+
+  std::optional<refusal> note_host(std::string_view value) {
+    if (has_host_) return refusal{status::bad_request, "Host is there more than once: send it once."};
+    has_host_ = true;
+    head_.host = value;
+    if (value.empty() || parse_authority(value)) return std::nullopt;
+    return refusal{status::bad_request, "Host is not a host name with an optional port."};
+  }
+
+  std::optional<refusal> note_expectation(std::string_view value) {
+    if (equals_ignoring_case(value, "100-continue")) {
+      head_.expects_continue = true;
+    } else {
+      other_expectation_ = true;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<refusal> note_connection(std::string_view value) {
+    for (auto option : field_list{value}) {
+      closes_ |= equals_ignoring_case(option, "close");
+      keeps_alive_ |= equals_ignoring_case(option, "keep-alive");
+    }
+    return std::nullopt;
+  }
+
+  std::optional<refusal> note_length(std::string_view value) {
+    if (length_) return refusal{status::bad_request, "Content-Length is there more than once: send it once."};
+    length_ = parse_decimal(value);
+    if (length_) return std::nullopt;
+    return refusal{status::bad_request, "Content-Length is not a number: send the body's bytes, in digits."};
+  }
+
+  std::optional<refusal> note_codings(std::string_view value) {
+    has_codings_ = true;
+    for (auto coding : field_list{value}) {
+      auto name = coding.substr(0, coding.find_first_of("; \t"));
+      auto parameters = without_white_space(coding.substr(name.size()));
+      bool is_chunked = equals_ignoring_case(name, "chunked");
+      bool malformed = !is_token(name) || (!parameters.empty() && !parameters.starts_with(';'));
+      // chunked has no parameters, comes once, and last: RFC 9112, 6.1 and 7.1
+      if (malformed || chunked_ || (is_chunked && !parameters.empty())) return misplaced_chunked();
+      chunked_ = is_chunked;
+      other_coding_ |= !is_chunked;
+    }
+    return std::nullopt;
+  }
+
+  static refusal misplaced_chunked() {
+    return {status::bad_request, "Where the body ends is ambiguous: send Transfer-Encoding: chunked, once, and last."};
+  }
+
+  /// What can be told only when all fields are known.
+  std::optional<refusal> conclude() {
+    if (head_.version >= 11 && !has_host_) {
+      return refusal{status::bad_request, "HTTP/1.1 requires a Host field: send the name you connected to."};
+    }
+    if (has_codings_) {
+      if (length_) {
+        return refusal{status::bad_request, "Content-Length and Transfer-Encoding exclude each other: send one."};
+      }
+      if (head_.version < 11) {
+        return refusal{status::bad_request, "HTTP/1.0 has no Transfer-Encoding: send Content-Length, or HTTP/1.1."};
+      }
+      if (!chunked_) return misplaced_chunked();
+      if (other_coding_) {
+        return refusal{status::not_implemented, "No transfer coding but chunked is known here: send the body plain."};
+      }
+    }
+    if (head_.version < 11) {
+      head_.expects_continue = false;  // RFC 9110, 10.1.1
+    } else if (other_expectation_) {
+      return refusal{status::expectation_failed, "The only expectation that can be met is 100-continue."};
+    }
+    head_.content_length = length_.value_or(0);
+    head_.framing = chunked_ ? framing::chunked : head_.content_length > 0 ? framing::length : framing::none;
+    bool kept = !closes_ && (head_.version >= 11 || keeps_alive_);  // RFC 9112, 9.3
+    head_.persistence = kept ? persistence::keep_alive : persistence::close;
+    return std::nullopt;
+  }
+
+  const head_limits& limits_;
+  request_head& head_;
+  std::optional<std::uint64_t> length_;
+  bool has_host_ = false;
+  bool has_codings_ = false;
+  bool chunked_ = false;  // the last coding so far
+  bool other_coding_ = false;
+  bool other_expectation_ = false;
+  bool closes_ = false;
+  bool keeps_alive_ = false;
+};
+
+}  // namespace
+
+std::optional<refusal> parse_request_head(std::string_view text, const head_limits& limits, request_head& into) {
+  into.host = {};
+  into.expects_continue = false;
+  return request_head_parser{limits, into}.parse(text);
+}
+
+}  // namespace weft::http::detail
