@@ -362,7 +362,7 @@ time_point server_connection::body_deadline(time_point from) const noexcept {
   auto idle = later(from, options.body_idle_timeout);
   if (options.min_body_bytes_per_second == 0) return idle;
   auto earned = std::chrono::seconds{body_received_ / options.min_body_bytes_per_second};
-  return std::min(idle, later(from, options.body_grace + earned - body_waited_));
+  return std::min(idle, later(later(from, options.body_grace), earned - body_waited_));
 }
 
 }  // namespace weft::http::detail

@@ -90,8 +90,10 @@ lookup::~lookup() {
   wishes.sock_state_cb = watch;
   wishes.sock_state_cb_data = this;
   if (options.timeout > duration::zero()) {
+    using milliseconds = std::chrono::duration<int, std::milli>;
     given |= ARES_OPT_TIMEOUTMS;
-    wishes.timeout = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(options.timeout).count());
+    // c-ares doubles it: a day is as good as never, and leaves room for that.
+    wishes.timeout = std::chrono::ceil<milliseconds>(std::min<duration>(options.timeout, std::chrono::days{1})).count();
   }
   if (options.tries != 0) {
     given |= ARES_OPT_TRIES;

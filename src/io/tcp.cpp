@@ -207,7 +207,7 @@ result<stream_progress> tcp_stream::send_or_recv(std::span<const std::byte> from
       return stream_progress{.sent = *sent};
     }
     detail::blocked_in_place blocked{wait_kind::socket};
-    if (auto ready = socket_.get().block_for_either(self.deadline); !ready) return std::unexpected{ready.error()};
+    if (auto ready = socket_.get().block_for_either(self.deadline()); !ready) return std::unexpected{ready.error()};
   }
   auto done = await(when_any(async_send(from), async_recv(into)));
   if (!done) return std::unexpected{done.error()};

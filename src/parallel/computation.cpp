@@ -75,7 +75,7 @@ bool fork_join_base::request_cancel(wait_node& node, std::uint64_t epoch) noexce
   withdrawn_ = how == leaving::withdrawn;
   if (how != leaving::under_way) return true;
   auto& task = static_cast<task_state&>(*node.task);
-  pool()->stop(*this, task.cancel_was_requested() ? errc::cancelled : errc::timed_out);
+  pool()->stop(*this, task.cancel_was_requested() ? task.why_stopped() : errc::timed_out);
   return false;
 }
 

@@ -87,7 +87,7 @@ virtual_thread* compute_call::make_task() noexcept try {
   auto body = [this] { run_as(static_cast<virtual_thread&>(current_task())); };
   auto& made = virtual_thread_running<void, decltype(body)>::make(home(), site_, **slot, body);
   made.set_name("compute");
-  made.deadline = waiter().deadline;
+  made.set_deadline(waiter().deadline());
   if (account()) made.account = &waits_;
   try {
     inherit_extras(made, principal_of(waiter()));
@@ -151,7 +151,7 @@ bool compute_call::request_cancel(wait_node& node, std::uint64_t epoch, unbegun 
     return true;
   }
   // A deadline of the task's it knows itself.
-  if (!self.cancel_was_requested() && self.deadline <= now()) return false;
+  if (!self.cancel_was_requested() && self.deadline() <= now()) return false;
   std::optional<std::stop_source> stop;
   {
     std::lock_guard guard{lock_};

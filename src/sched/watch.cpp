@@ -19,7 +19,7 @@ constexpr unsigned idle_ticks_before_sleep = 20;
 constexpr std::chrono::seconds between_reports{1};
 
 watch_options checked(watch_options wanted) {
-  wanted.slice = std::max(wanted.slice, shortest_slice);
+  wanted.slice = std::max<time_span>(wanted.slice, shortest_slice);
   return wanted;
 }
 
@@ -29,7 +29,7 @@ watch::watch(scheduler& owner, carrier_pool& carriers, watch_options options)
     : owner_{owner},
       carriers_{carriers},
       options_{checked(std::move(options))},
-      tick_{options_.slice / ticks_in_a_slice},
+      tick_{options_.slice.value() / ticks_in_a_slice},
       seen_(owner.seat_count()),
       cores_{available_cores()} {
   carriers_.set_short_run(tick_);

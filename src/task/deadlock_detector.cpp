@@ -73,14 +73,14 @@ void deadlock_detector::stop() noexcept {
 
 bool deadlock_detector::sleep(duration time) {
   std::unique_lock lock{mutex_};
-  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+  return !changed_.wait_until(lock, real_deadline(deadline_after(time)), [this] { return stopping_; });
 }
 
 void deadlock_detector::work() {
 #if defined(__linux__)
   pthread_setname_np(pthread_self(), "weft-deadlocks");
 #endif
-  auto pause = options_.look_every;
+  duration pause = options_.look_every;
   while (sleep(pause)) {
     const auto progress = home_.statistics().resumed;
     const auto began = std::chrono::steady_clock::now();
@@ -123,8 +123,8 @@ std::vector<deadlock> deadlock_detector::find_cycles(looks_at what) {
       [&](task_extras& entry) {
         auto wait = entry.describe();
         // Not looked at again while it lasts, so that a stack that was put away stays so.
-        if (entry.task().deadline != no_deadline || !has_known_case(wait)) entry.harmless_wait_ = entry.wait_number();
-        if (entry.task().deadline == no_deadline) {
+        if (entry.task().deadline() != no_deadline || !has_known_case(wait)) entry.harmless_wait_ = entry.wait_number();
+        if (entry.task().deadline() == no_deadline) {
           graph.add(&entry.task(), entry.number(), std::move(wait.cases));
         }
       });
@@ -190,7 +190,7 @@ std::vector<task_snapshot> deadlock_detector::all_if_everything_sleeps() const {
         return !somebody_may_go_on;
       },
       [&](task_extras& entry) {
-        if (!is_for_tasks(entry.describe()) || entry.task().deadline != no_deadline) {
+        if (!is_for_tasks(entry.describe()) || entry.task().deadline() != no_deadline) {
           somebody_may_go_on = true;
         } else {
           all.push_back(take_snapshot_of_held(entry));

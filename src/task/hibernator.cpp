@@ -81,8 +81,8 @@ bool hibernator::sleep_for_period() {
     lock.lock();
     return stopping_;
   }
-  const auto period = after_ == no_hibernation ? runtime_options{}.hibernate_after : after_;
-  return changed_.wait_for(lock, period, [this] { return stopping_; });
+  const auto period = after_ == no_hibernation ? runtime_options{}.hibernate_after.value() : after_;
+  return changed_.wait_until(lock, real_deadline(deadline_after(period)), [this] { return stopping_; });
 }
 
 std::uint64_t hibernator::progress() const noexcept { return home_.statistics().resumed + stack::brought_back(); }

@@ -35,7 +35,6 @@ void scope::throw_errors() {
 }
 
 void scope::adopt(detail::task_state& child) {
-  child.deadline = detail::current_task().deadline;
   bool cancel_it = false;
   {
     std::lock_guard guard{lock_};

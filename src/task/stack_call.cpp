@@ -19,7 +19,7 @@ std::error_code stack_call_base::begin(task_state& waiter) {
   if (!slot) return slot.error();
   auto body = [this] { call(); };
   auto& made = virtual_thread_running<void, decltype(body)>::make(home, site_, **slot, body);
-  made.deadline = waiter.deadline;
+  made.set_deadline(waiter.deadline());
   try {
     inherit_extras(made, principal_of(waiter));
   } catch (const std::bad_alloc&) {

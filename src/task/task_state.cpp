@@ -129,6 +129,41 @@ void task_state::give_way() noexcept {
   if (kind_ == task_kind::virtual_thread) yield();
 }
 
+bool task_state::looks_late() noexcept {
+  bool late = false;
+  if (deadline_ != no_deadline) {
+    const auto present = now();
+    late = deadline_ <= present;
+    if (late) {
+      look_every_ = 1;  // each operation fails from here on
+    } else {
+      pace_looks(present);
+    }
+  }
+  share_out_turn();
+  return late;
+}
+
+/// Looks a microsecond or more apart, where the operations that come between allow it.
+void task_state::pace_looks(time_point present) noexcept {
+  constexpr std::uint32_t often = 8, seldom = 32, wanted = 16;  // 2, 8 and 4 us
+  const auto stamp = static_cast<std::uint32_t>(present.time_since_epoch().count() >> 8) | 1;
+  if (const auto before = std::exchange(looked_at_, stamp); before != 0) {
+    const auto took = stamp - before;
+    const std::uint32_t every = look_every_;
+    if (took < often) {
+      look_every_ = static_cast<std::uint8_t>(std::min<std::uint32_t>(2 * every, most_operations_between_looks));
+    } else if (took > seldom) {
+      look_every_ = static_cast<std::uint8_t>(std::max<std::uint32_t>(every * wanted / took, 1));
+    }
+  }
+}
+
+bool task_state::look_up() noexcept {
+  if (turn_is_over()) give_way();
+  return looks_late();
+}
+
 void let_others_run() noexcept {
   if (auto& self = current_task(); self.kind() == task_kind::virtual_thread) self.give_way();
 }

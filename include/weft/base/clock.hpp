@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <compare>
 #include <concepts>
+#include <ratio>
 
 namespace weft {
 
@@ -12,6 +14,39 @@ using duration = std::chrono::nanoseconds;
 
 /// "Never", as a deadline.
 inline constexpr time_point no_deadline = time_point::max();
+
+/// A span of time in any of chrono's units, as weft keeps it: in nanoseconds, rounded up. The one place where a span of
+/// the program's is converted: every call and every option that takes a time takes this.
+///
+/// A span that nanoseconds cannot hold (292 years) is the longest, or the least, that they can: as a time-out, never,
+/// or passed long ago. The same holds for an infinity of a floating-point unit. NaN is no time at all: 0.
+class time_span {
+ public:
+  constexpr time_span() noexcept = default;
+  template <class Rep, class Period>
+  constexpr time_span(const std::chrono::duration<Rep, Period>& time) noexcept : value_{saturated(time)} {}
+
+  [[nodiscard]] constexpr duration value() const noexcept { return value_; }
+  constexpr operator duration() const noexcept { return value_; }
+
+  friend constexpr auto operator<=>(time_span, time_span) noexcept = default;
+
+ private:
+  template <class Rep, class Period>
+  [[nodiscard]] static constexpr duration saturated(const std::chrono::duration<Rep, Period>& time) noexcept {
+    if constexpr (std::same_as<std::chrono::duration<Rep, Period>, duration>) {
+      return time;
+    } else {
+      using seconds = std::chrono::duration<double>;
+      if (time != time) return duration::zero();  // NaN
+      if (seconds{time} >= seconds{duration::max()}) return duration::max();
+      if (seconds{time} <= seconds{duration::min()}) return duration::min();
+      return std::chrono::ceil<duration>(time);
+    }
+  }
+
+  duration value_{};
+};
 
 /// A clock that stands still until somebody moves it: the scheduler does, to the next timer, whenever every task is
 /// parked, so that a test of an hour of deadlines takes microseconds. OS threads, which no scheduler runs, wait in real
@@ -50,28 +85,30 @@ class virtual_clock {
 }
 
 /// The instant `from_now` after the present one; `no_deadline` when that is beyond what the clock can hold.
-[[nodiscard]] inline time_point deadline_after(duration from_now) noexcept {
+[[nodiscard]] inline time_point deadline_after(time_span from_now) noexcept {
   auto start = now();
-  return from_now > no_deadline - start ? no_deadline : start + from_now;
+  return from_now.value() > no_deadline - start ? no_deadline : start + from_now.value();
 }
 
 /// A point in time on any clock, as a deadline: on the monotonic clock rounded up to what that can hold, on any other,
-/// such as the calendar's, as far from now as it is there at the time of the call.
+/// such as the calendar's, as far from now as it is there at the time of the call. A point that nanoseconds cannot hold
+/// is the last, or the first, that they can: see time_span.
 /// Thread: any.
 template <class Clock, class Duration>
 [[nodiscard]] time_point deadline_at(std::chrono::time_point<Clock, Duration> at) noexcept {
-  using seconds = std::chrono::duration<double>;
-  constexpr auto most = seconds{no_deadline.time_since_epoch()} - seconds{1};
+  const time_span since_epoch = at.time_since_epoch();
   if constexpr (std::same_as<Clock, time_point::clock>) {
-    if (seconds{at.time_since_epoch()} >= most) return no_deadline;
-    if (seconds{at.time_since_epoch()} <= -most) return time_point::min();
-    return time_point{std::chrono::ceil<duration>(at.time_since_epoch())};
+    return time_point{since_epoch.value()};
   } else {
-    const auto present = Clock::now();
-    const auto left = seconds{at.time_since_epoch()} - seconds{present.time_since_epoch()};
-    if (left >= most) return no_deadline;
-    if (left <= seconds{0}) return now();
-    return deadline_after(std::chrono::ceil<duration>(at - present));
+    const time_span present = Clock::now().time_since_epoch();
+    if (since_epoch <= present) return now();
+    if (since_epoch.value() != duration::max()) {
+      // Both of a clock that counts from long ago or from far ahead: only their difference need fit.
+      const bool fits = present.value() >= duration::zero() || since_epoch.value() <= duration::max() + present.value();
+      return fits ? deadline_after(since_epoch.value() - present.value()) : no_deadline;
+    }
+    using seconds = std::chrono::duration<double>;
+    return deadline_after(seconds{at.time_since_epoch()} - seconds{present.value()});
   }
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <weft/base/clock.hpp>
 #include <weft/base/result.hpp>
 #include <weft/http/body_reader.hpp>
 #include <weft/http/header_field.hpp>
@@ -30,9 +31,9 @@ struct client_call;
 
 struct client_options {
   /// From the call to the end of the response's header: errc::timed_out. The caller's own deadline_scope holds as well.
-  std::chrono::nanoseconds timeout = std::chrono::seconds{30};
+  time_span timeout = std::chrono::seconds{30};
   /// For the next bytes of the response's body: errc::timed_out.
-  std::chrono::nanoseconds body_idle_timeout = std::chrono::seconds{30};
+  time_span body_idle_timeout = std::chrono::seconds{30};
   /// The status line and header fields of a response: errc::too_large. Also the trailer of a chunked body.
   std::size_t max_header_bytes = 64 * 1024;
   /// The lines of a response's header: errc::malformed.
@@ -41,13 +42,13 @@ struct client_options {
   std::uint64_t max_body_bytes = std::uint64_t{64} * 1024 * 1024;
   /// How long a request with the field "Expect: 100-continue" waits for the server's word before it sends its body all
   /// the same.
-  std::chrono::nanoseconds continue_timeout = std::chrono::seconds{1};
+  time_span continue_timeout = std::chrono::seconds{1};
   /// The User-Agent of requests that have none among their header fields; empty: none.
   std::string user_agent = "weft";
   /// Connections to one host and port that are kept for the next request. More may be in use.
   std::size_t max_idle_per_host = 32;
   /// How long one is kept; shorter than servers do, so that they seldom close it first.
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds{20};
+  time_span idle_timeout = std::chrono::seconds{20};
   /// How a connection is made; empty: TCP.
   std::function<result<std::unique_ptr<byte_stream>>(const url&)> connect = {};
 };

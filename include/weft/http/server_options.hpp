@@ -7,6 +7,8 @@
 #include <functional>
 #include <system_error>
 
+#include <weft/base/clock.hpp>
+
 namespace weft::http {
 
 class request;
@@ -41,29 +43,29 @@ struct server_options {
 
   /// From a request's first byte (for the first request: from the connection's start) to the end of its header,
   /// however many pieces it comes in: 408. A client that sent nothing is closed without a word.
-  std::chrono::nanoseconds header_timeout = std::chrono::seconds{10};
+  time_span header_timeout = std::chrono::seconds{10};
   /// Between two requests of one connection; then it is closed without a word.
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds{60};
+  time_span idle_timeout = std::chrono::seconds{60};
   /// For the rest of a chunked body that the handler left unread, before the answer: only its end tells whether the
   /// connection can be kept. What has not come by then has the answer sent with Connection: close.
-  std::chrono::nanoseconds unread_body_timeout = std::chrono::milliseconds{200};
+  time_span unread_body_timeout = std::chrono::milliseconds{200};
   /// For the next bytes of a body: 408.
-  std::chrono::nanoseconds body_idle_timeout = std::chrono::seconds{10};
+  time_span body_idle_timeout = std::chrono::seconds{10};
   /// A body's sender is waited for, in all, this long plus one second per min_body_bytes_per_second received: 408.
   /// The time that the handler takes between its reads is not the sender's.
-  std::chrono::nanoseconds body_grace = std::chrono::seconds{10};
+  time_span body_grace = std::chrono::seconds{10};
   /// 0: no minimum.
   std::uint64_t min_body_bytes_per_second = 1024;
   /// For a client to take the next 256 KiB of a response; then the connection is closed.
-  std::chrono::nanoseconds send_timeout = std::chrono::seconds{30};
+  time_span send_timeout = std::chrono::seconds{30};
   // A connection that ends after an answer ends the server's half first; then it reads and drops what the client still
   // sends, until the client has finished or one of these limits is reached. Closed at once, the system would reset it
   // under a client that is sending, and the client lose the answer.
 
   /// In all.
-  std::chrono::nanoseconds linger_timeout = std::chrono::seconds{30};
+  time_span linger_timeout = std::chrono::seconds{30};
   /// For the client to send more, or to finish.
-  std::chrono::nanoseconds linger_idle_timeout = std::chrono::seconds{5};
+  time_span linger_idle_timeout = std::chrono::seconds{5};
   /// Of what the client still sends. The same as an upload's, a proxy sends all of a body before it looks for an
   /// answer.
   std::uint64_t max_lingering_bytes = std::uint64_t{1} << 30;
@@ -75,7 +77,7 @@ struct server_options {
   /// Requests on one connection; the last one is answered with Connection: close. 0: no limit.
   std::uint64_t max_requests_per_connection = 0;
   /// After stop(), how long requests that are being served may take before they are cancelled.
-  std::chrono::nanoseconds drain_timeout = std::chrono::seconds{30};
+  time_span drain_timeout = std::chrono::seconds{30};
 
   // Hooks.
 

@@ -32,7 +32,7 @@ struct resolve_options {
   /// Whom to ask; empty: whom the system asks (/etc/resolv.conf).
   std::vector<endpoint> servers;
   /// How long a server may take; doubled each time all were asked. Zero: the system's choice.
-  duration timeout{};
+  time_span timeout{};
   /// How often each server is asked. Zero: the system's choice.
   unsigned tries = 0;
 };

@@ -38,10 +38,10 @@ struct run_options {
   /// What happens to a task that does not park: after which slice, whether at all, and who is told.
   sched::watch_options watch = {};
   /// How long a virtual thread stays parked before its stack is put away: see runtime_options. `no_hibernation`: never.
-  duration hibernate_after = runtime_options{}.hibernate_after;
+  time_span hibernate_after = runtime_options{}.hibernate_after;
   /// How long run() waits at its end for the detached tasks that it cancelled before it reports those that are left,
   /// once, and goes on waiting. 0: reports at once; duration::max(): never.
-  duration shutdown_report_after = std::chrono::seconds{5};
+  time_span shutdown_report_after = std::chrono::seconds{5};
   /// Whether, and how, the tasks are kept track of: for dumps, deadlocks while they happen, tasks that are left
   /// waiting.
   tracking_options tracking = {};

@@ -68,7 +68,7 @@ struct watch_options {
   /// Off: a task that does not park stops its seat for as long.
   bool enabled = true;
   /// How long a task may run before it loses its seat. Noticed at most half a slice later. At least 1 ms.
-  std::chrono::nanoseconds slice = std::chrono::milliseconds{10};
+  time_span slice = std::chrono::milliseconds{10};
   /// Told of stalls: of each spawn site at most one a second, on the watch's thread. Must not wait for a task. Empty:
   /// they are counted only.
   std::function<void(const stall&)> on_stall = {};

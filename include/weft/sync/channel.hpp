@@ -99,18 +99,14 @@ class channel {
   /// send() and recv() that wait no longer than that, and then fail with errc::timed_out. A time that has passed does
   /// not wait: what can happen at once does.
   /// Parks. Cancel: as send() and recv().
-  template <class Rep, class Period>
-  [[nodiscard]] send_result<T> send_for(T value, const std::chrono::duration<Rep, Period>& time) {
-    return await(with_timeout(async_send(std::move(value)), detail::span_of(time)));
+  [[nodiscard]] send_result<T> send_for(T value, time_span time) {
+    return await(with_timeout(async_send(std::move(value)), time));
   }
   template <class Clock, class Duration>
   [[nodiscard]] send_result<T> send_until(T value, const std::chrono::time_point<Clock, Duration>& until) {
     return await(with_deadline(async_send(std::move(value)), until));
   }
-  template <class Rep, class Period>
-  [[nodiscard]] result<T> recv_for(const std::chrono::duration<Rep, Period>& time) {
-    return await(with_timeout(async_recv(), detail::span_of(time)));
-  }
+  [[nodiscard]] result<T> recv_for(time_span time) { return await(with_timeout(async_recv(), time)); }
   template <class Clock, class Duration>
   [[nodiscard]] result<T> recv_until(const std::chrono::time_point<Clock, Duration>& until) {
     return await(with_deadline(async_recv(), until));

@@ -37,7 +37,8 @@ class strand {
   template <class... Args>
     requires std::constructible_from<T, Args...>
   explicit strand(Args&&... args)
-      : value_(std::forward<Args>(args)...), worker_{spawn({.name = "strand"}, [this] { work(); })} {}
+      : value_(std::forward<Args>(args)...),
+        worker_{spawn({.name = "strand", .deadline = inherits_deadline::no}, [this] { work(); })} {}
   strand(const strand&) = delete;
   strand& operator=(const strand&) = delete;
   ~strand() {

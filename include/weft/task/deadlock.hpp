@@ -56,7 +56,7 @@ struct tracking_options {
   tracking tasks = tracking::automatic;
   /// How often it looks, at the most: it takes care to use no more than 1 % of a core. A cycle is found in the second
   /// look after it closed.
-  duration look_every = std::chrono::milliseconds{100};
+  time_span look_every = std::chrono::milliseconds{100};
   deadlock_action then = deadlock_action::report;
   /// Told of each deadlock, on the runtime's own thread. Must not wait for a task. Empty: describe() goes to the
   /// runtime's reports.

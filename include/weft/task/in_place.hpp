@@ -1,7 +1,5 @@
 #pragma once
 
-#include <utility>
-
 #include <weft/sched/this_runnable.hpp>
 #include <weft/task/task_state.hpp>
 
@@ -15,12 +13,13 @@ class in_place {
   in_place() noexcept : task_{current_task()} {
     if (task_.kind() != task_kind::coroutine) return;
     auto& thread = this_os_thread();
-    outer_deadline_ = std::exchange(thread.deadline, task_.deadline);
+    outer_deadline_ = thread.deadline();
+    thread.set_deadline(task_.deadline());
     sched::set_this_runnable(&thread);
   }
   ~in_place() {
     if (task_.kind() != task_kind::coroutine) return;
-    this_os_thread().deadline = outer_deadline_;
+    this_os_thread().set_deadline(outer_deadline_);
     sched::set_this_runnable(&task_);
   }
   in_place(const in_place&) = delete;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <expected>
@@ -16,6 +17,7 @@
 #include <weft/base/spin_lock.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/outcome.hpp>
+#include <weft/task/sleep.hpp>
 
 // An operation that cannot be left at once, as one of several.
 //
@@ -30,6 +32,9 @@
 //   under way   --ask_to_end()---------> under way   in another wait of the stand-in, see left_by_request
 //   has ended   --look()---------------> complete, or withdrawn: it ended because it was asked to
 //
+// One with a deadline of its own has a timer as a second case of the wait that listens to it. When that is due, it is
+// asked to end; withdrawn then is an outcome, errc::timed_out.
+//
 // Who waits for several, and has what it wanted, asks the others to end and waits until they have: see waiting.
 
 namespace weft::detail {
@@ -41,7 +46,7 @@ class stand_in final : public task_state {
   explicit stand_in(task_state& owner) noexcept
       : task_state{task_kind::stand_in, owner.home(), owner.site()}, owner_{owner} {
     account = owner.account;
-    deadline = owner.deadline;
+    set_deadline(owner.deadline());
   }
 
   [[nodiscard]] task_state& owner() const noexcept { return owner_; }
@@ -112,6 +117,8 @@ class kept_operation {
   using operation_type = std::remove_reference_t<Op>;
   using given = typename operation_type::value_type;
   static constexpr bool runs_to_its_end = uninterruptible<operation_type>;
+  static constexpr bool has_own_deadline =
+      left_by_request<operation_type> && requires(const operation_type& op) { op.own_deadline(); };
   static constexpr bool gives_result = std::constructible_from<given, std::unexpected<std::error_code>>;
 
  public:
@@ -130,14 +137,23 @@ class kept_operation {
   bool arm(wait_node& node) {
     if (phase_ == phase::not_begun) begin(static_cast<task_state&>(*node.task));
     if (phase_ == phase::complete || as_->listen(node)) return node.claim();
+    if constexpr (has_own_deadline) return arm_timer(node);
     return false;
   }
-  void disarm(wait_node&) noexcept {
+  void disarm(wait_node& node) {
+    if constexpr (has_own_deadline) disarm_timer(node);
     if (as_) as_->stop_listening();
   }
   bool finish() { return look(); }
 
+  [[nodiscard]] std::size_t case_count() const noexcept
+    requires(has_own_deadline)
+  {
+    return 2;
+  }
+
   value_type take() {
+    if (phase_ == phase::withdrawn) return fail(errc::timed_out);
     if constexpr (std::is_void_v<given>) {
       in_place_ ? in_place_->take() : op_.take();
       return {};
@@ -156,7 +172,9 @@ class kept_operation {
 
   [[nodiscard]] bool is_under_way() const noexcept { return phase_ == phase::under_way; }
   /// It has an outcome of its own.
-  [[nodiscard]] bool has_happened() const noexcept { return phase_ == phase::complete; }
+  [[nodiscard]] bool has_happened() const noexcept {
+    return phase_ == phase::complete || (phase_ == phase::withdrawn && own_.expired);
+  }
 
   /// Asks it to end, where that is possible.
   void ask_to_end(const task_state& owner) {
@@ -187,6 +205,30 @@ class kept_operation {
   enum class phase : std::uint8_t { fresh, not_begun, under_way, complete, withdrawn };
 
   static constexpr bool may_be_left = left_by_request<operation_type> && !runs_to_its_end;
+
+  /// It is under way, and `node` listens to it. True as that of arm().
+  bool arm_timer(wait_node& node) {
+    if (own_.expired || op_.own_deadline() == no_deadline) return false;
+    own_.timer.emplace(op_.own_deadline());
+    if (own_.timer->try_complete()) {
+      expire(static_cast<const task_state&>(*node.task));
+      return (!is_under_way() || as_->listen(node)) && node.claim();
+    }
+    own_.node.task = node.task;
+    own_.node.epoch = node.epoch;
+    own_.node.case_index = node.case_index + 1;
+    return own_.timer->arm(own_.node);
+  }
+  void disarm_timer(wait_node& node) {
+    if (!own_.timer) return;
+    own_.timer->disarm(own_.node);
+    own_.timer.reset();
+    if (own_.node.ended_the_wait()) expire(static_cast<const task_state&>(*node.task));
+  }
+  void expire(const task_state& owner) {
+    own_.expired = true;
+    ask_to_end(owner);
+  }
 
   void begin(task_state& owner) {
     if constexpr (blocks_in_place<operation_type>) {
@@ -248,8 +290,17 @@ class kept_operation {
   /// Whether it has happened.
   [[nodiscard]] bool look() {
     while (phase_ == phase::under_way && as_->has_ended()) settle();
-    return phase_ == phase::complete;
+    return has_happened();
   }
+
+  struct own_timer {
+    wait_node node;
+    std::optional<sleep_operation> timer;  // armed
+    bool expired = false;
+  };
+  struct no_timer {
+    static constexpr bool expired = false;
+  };
 
   Op op_;
   phase phase_ = phase::fresh;
@@ -258,6 +309,7 @@ class kept_operation {
   wait_node node_;
   std::optional<stand_in> as_;
   std::optional<outcome<given>> in_place_;  // on an OS thread
+  [[no_unique_address]] std::conditional_t<has_own_deadline, own_timer, no_timer> own_;
 };
 
 /// How an operation is held as one of several.

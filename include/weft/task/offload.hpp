@@ -33,7 +33,9 @@ class offload_operation final : job {
 
   bool arm(wait_node& node) {
     node_ = &node;
-    home_ = static_cast<task_state*>(node.task)->home_runtime();
+    const auto& waiter = static_cast<const task_state&>(*node.task);
+    home_ = waiter.home_runtime();
+    deadline_ = waiter.deadline();
     WEFT_CHECK(home_ != nullptr, "a coroutine can be moved to a worker only where weft::run() runs");
     home_->external_work_started();
     home_->blocking_pool().submit(*this);  // may be over already: the node says so
@@ -51,7 +53,10 @@ class offload_operation final : job {
  private:
   void run() noexcept override {
     auto* home = home_;
-    outcome_.run(function_);
+    {
+      deadline_scope inherited{deadline_};
+      outcome_.run(function_);
+    }
     auto claimed = node_->claim();
     WEFT_ASSERT(claimed);
     static_cast<void>(claimed);
@@ -66,6 +71,7 @@ class offload_operation final : job {
   outcome<value_type> outcome_;
   wait_node* node_ = nullptr;
   runtime* home_ = nullptr;
+  time_point deadline_ = no_deadline;
 };
 
 }  // namespace weft::detail
@@ -79,7 +85,8 @@ template <class F>
 }
 
 /// Runs `f`, a call that blocks in the kernel, on a thread kept for that, and returns what it returns or throws what it
-/// throws. The caller parks; a plain OS thread runs `f` in place. Once begun it runs to its end.
+/// throws. The caller parks; a plain OS thread runs `f` in place. Once begun it runs to its end; the waits of weft's in
+/// it end with the caller's deadline.
 template <class F>
 std::invoke_result_t<F&> blocking(F f) {
   return await(async_blocking(std::move(f)));

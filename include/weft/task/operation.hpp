@@ -85,6 +85,10 @@ concept uninterruptible = requires { requires Op::runs_to_its_end; };
 template <class Op>
 concept always_begins = requires(Op& op) { op.begin_cancelled(); };
 
+/// Of a task that must stop, or whose deadline has passed, it fails and does not begin.
+template <class Op>
+inline constexpr bool fails_before_it_begins = !uninterruptible<Op> && !always_begins<Op>;
+
 /// An operation during which others hand pieces of the waiter's stack to the kernel: files and calls that block are
 /// given its buffers, and children that are joined use its variables.
 template <class Op>
@@ -121,16 +125,16 @@ inline constexpr auto locks_to_arm =
 template <class Op>
 [[nodiscard]] time_point deadline_of(const Op& op, const task_state& self) noexcept {
   if constexpr (requires { op.own_deadline(); }) {
-    return op.own_deadline() < self.deadline ? op.own_deadline() : self.deadline;
+    return op.own_deadline() < self.deadline() ? op.own_deadline() : self.deadline();
   } else {
-    return self.deadline;
+    return self.deadline();
   }
 }
 
-/// What a wait that ended for `reason`, and not by one of its cases, fails with.
-[[nodiscard]] constexpr errc failure_of(sched::wake_reason reason) noexcept {
+/// What a wait of `self` that ended for `reason`, and not by one of its cases, fails with.
+[[nodiscard]] inline errc failure_of(sched::wake_reason reason, const task_state& self) noexcept {
   switch (reason) {
-    case sched::wake_reason::cancelled: return errc::cancelled;
+    case sched::wake_reason::cancelled: return self.why_stopped();
     case sched::wake_reason::deadlocked: return errc::deadlock;
     default: return errc::timed_out;
   }
@@ -179,6 +183,11 @@ class waiting {
 
   bool start(Op& op) {
     auto& task = self();
+    if constexpr (fails_before_it_begins<Op>) {
+      if (auto until = deadline_of(op, task); until != no_deadline && until <= now()) {
+        return fail_and_leave(op, errc::timed_out);
+      }
+    }
     auto how = !may_be_left        ? sched::cancellable::never
                : task.shields == 0 ? sched::cancellable::yes
                                    : sched::cancellable::no;
@@ -189,7 +198,7 @@ class waiting {
           how = sched::cancellable::no;
           static_cast<void>(task.begin_wait(how));
         } else {
-          return fail_and_leave(op, errc::cancelled);
+          return fail_and_leave(op, task.why_stopped());
         }
       }
       node_.epoch = task.epoch();
@@ -227,7 +236,7 @@ class waiting {
       }
       return completed(op);
     }
-    failure_ = failure_of(static_cast<sched::wake_reason>(reason));
+    failure_ = failure_of(static_cast<sched::wake_reason>(reason), self());
     if constexpr (left_by_request<Op>) {
       return leave(op);
     } else {
@@ -330,11 +339,11 @@ template <class Op>
 
 template <class Op>
 [[nodiscard, gnu::always_inline]] inline typename Op::value_type await_on_stack(Op& op, task_state& self) {
-  constexpr bool may_be_left = !uninterruptible<Op>;
-  // Before anything else: a cancelled task whose operations all fail at once has to let others run as well.
-  if (self.must_give_way()) [[unlikely]]
-    self.give_way();
-  if (may_be_left && !always_begins<Op> && self.must_stop()) return op.fail(errc::cancelled);
+  // Before anything else: a task whose operations all fail at once has to let others run as well.
+  if (self.must_look_up()) [[unlikely]] {
+    if (self.look_up() && fails_before_it_begins<Op>) return op.fail(errc::timed_out);
+  }
+  if (fails_before_it_begins<Op> && self.must_stop()) return op.fail(self.why_stopped());
   if (op.try_complete()) [[likely]]
     return op.take();
   return wait_on_stack(op, self);
@@ -360,8 +369,13 @@ class operation_awaiter final : wait_step {
     // A coroutine that runs on a virtual thread's or an OS thread's own stack: that stack waits, in await_resume().
     if (self.kind() != task_kind::coroutine) return true;
     how_ = how::early;
-    gives_way_ = self.must_give_way();
-    if (!gives_way_ && is_done_early(self)) return true;
+    bool late = false;
+    if (self.must_look_up()) [[unlikely]] {
+      gives_way_ = self.turn_is_over();
+      late = !gives_way_ && self.looks_late() && fails_before_it_begins<Op>;
+    }
+    // Where the deadline has passed, step() says so.
+    if (!gives_way_ && !late && is_done_early(self)) return true;
     how_ = how::waits;
     std::construct_at(&wait_, self);
     return false;
@@ -407,9 +421,12 @@ class operation_awaiter final : wait_step {
   // By the scheduler, so that what an operation throws is kept for the coroutine.
   bool woken() override {
     try {
-      if (std::exchange(gives_way_, false) && is_done_early(wait_.self())) {
-        leave_wait(how::early);
-        return true;
+      if (std::exchange(gives_way_, false)) {
+        const bool late = wait_.self().looks_late() && fails_before_it_begins<Op>;
+        if (!late && is_done_early(wait_.self())) {
+          leave_wait(how::early);
+          return true;
+        }
       }
       return wait_.step(op_);
     } catch (...) {
@@ -454,9 +471,9 @@ void wait_uncancelled(Op op, const char* what) {
     time_point deadline;
     ~restore() {
       --task.shields;
-      task.deadline = deadline;
+      task.resume_deadline(deadline);
     }
-  } at_end{self, std::exchange(self.deadline, no_deadline)};
+  } at_end{self, self.suspend_deadline()};
   ++self.shields;
   if (!await_on_stack(op, self)) throw deadlock_error{what};
 }

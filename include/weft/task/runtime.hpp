@@ -56,10 +56,10 @@ struct runtime_options {
   /// call that the program makes itself with a buffer there may fail with EFAULT: touch the buffer first, which keeps
   /// it there for as long again. weft's own calls do. A task that joins others, or waits for a file, compute() or
   /// blocking(), is not put away.
-  duration hibernate_after = std::chrono::seconds{10};
+  time_span hibernate_after = std::chrono::seconds{10};
   /// How long shut_down() waits for the tasks it cancelled before it reports those that are left, once, and goes on
   /// waiting. 0: reports at once; duration::max(): never.
-  duration shutdown_report_after = std::chrono::seconds{5};
+  time_span shutdown_report_after = std::chrono::seconds{5};
   /// Empty: report_on_standard_error.
   report_function report = {};
   /// Whether, and how, the tasks are kept track of: for dumps, deadlocks, leaks.

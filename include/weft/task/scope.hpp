@@ -98,8 +98,8 @@ class scope : private detail::end_observer {
   /// Throws what the first child threw, when join() has not been called.
   ~scope() noexcept(false);
 
-  /// Starts a task, of either kind, that ends before the scope does. It inherits the caller's deadline.
-  /// After cancel() the task still runs, and finds itself cancelled.
+  /// Starts a task, of either kind, that ends before the scope does. It inherits the deadline in force, as any task
+  /// that is spawned. After cancel() the task still runs, and finds itself cancelled.
   template <class F>
   void spawn(const spawn_options& options, F&& f, std::source_location site = std::source_location::current()) {
     adopt(*detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f)).task);

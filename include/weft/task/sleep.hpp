@@ -54,7 +54,7 @@ template <class Clock, class Duration>
 [[nodiscard]] detail::sleep_operation async_sleep_until(std::chrono::time_point<Clock, Duration> until) noexcept {
   return detail::sleep_operation{deadline_at(until)};
 }
-[[nodiscard]] inline detail::sleep_operation async_sleep(duration time) noexcept {
+[[nodiscard]] inline detail::sleep_operation async_sleep(time_span time) noexcept {
   return detail::sleep_operation{deadline_after(time)};
 }
 
@@ -65,6 +65,6 @@ result<void> sleep_until(std::chrono::time_point<Clock, Duration> until) {
   return await(async_sleep_until(until));
 }
 /// Waits for `time` from now on.
-inline result<void> sleep(duration time) { return await(async_sleep(time)); }
+inline result<void> sleep(time_span time) { return await(async_sleep(time)); }
 
 }  // namespace weft

@@ -19,11 +19,16 @@
 
 namespace weft {
 
+/// Whether a task that is spawned has the deadline that is in force where it is spawned.
+enum class inherits_deadline : bool { no, yes };
+
 struct spawn_options {
   /// Shown in dumps and reports. Outlives the task: a literal.
-  std::string_view name;
+  std::string_view name = {};
   /// What the virtual thread's stack may grow to; 0: what the runtime was given.
   std::size_t stack_bytes = 0;
+  /// See deadline_scope. `no` is for a task that is to outlive the call that spawns it.
+  inherits_deadline deadline = inherits_deadline::yes;
 };
 
 namespace detail {
@@ -136,6 +141,12 @@ template <class F>
   return slot.is_use_to_measure();
 }
 
+/// Gives a task that was just made what it has from the one that makes it.
+inline void inherit(task_state& made, const spawn_options& options) {
+  if (options.deadline == inherits_deadline::yes) made.set_deadline(current_task().deadline());
+  inherit(made);
+}
+
 /// Makes the task; it does not run yet.
 template <class F>
 [[nodiscard]] started<spawned_t<F>> make_task(runtime& home, const spawn_options& options, std::source_location site,
@@ -144,7 +155,7 @@ template <class F>
   if constexpr (coroutine_source<F>) {
     auto* made = new coroutine_running<value, std::decay_t<F>>{&home, site, std::forward<F>(f)};
     made->set_name(options.name);
-    inherit(*made);
+    inherit(*made, options);
     return {made, &made->result()};
   } else {
     auto& pool = home.stacks(options.stack_bytes);
@@ -154,7 +165,7 @@ template <class F>
       (*slot)->begin_measuring();
     auto& made = virtual_thread_running<value, std::decay_t<F>>::make(&home, site, **slot, std::forward<F>(f));
     made.set_name(options.name);
-    inherit(made);
+    inherit(made, options);
     return {&made, &made.result()};
   }
 }
@@ -237,7 +248,7 @@ class [[nodiscard]] join_handle {
   void cancel() noexcept { task_->cancel(); }
 
   /// Lets the task go on alone; the runtime cancels it, and waits for it, when run() ends. An exception that leaves it
-  /// ends the program: catch what may be thrown.
+  /// ends the program: catch what may be thrown. A deadline that it inherited still holds: see spawn_options::deadline.
   void detach() {
     auto* task = std::exchange(task_, nullptr);
     task->home_runtime()->adopt(*task);
@@ -256,10 +267,10 @@ class [[nodiscard]] join_handle {
   detail::outcome<T>* result_ = nullptr;
 };
 
-/// Starts a task. A callable runs on a virtual thread; a callable that returns a weft::task, or a weft::task itself,
-/// runs as a coroutine.
-/// Now and then (once in 16) a virtual thread that spawns lets others run before it goes on.
-/// Throws std::system_error when there is no memory, or no mapping, for a stack; it says which limit to raise.
+/// Starts a task, which inherits the deadline in force. A callable runs on a virtual thread; a callable that returns a
+/// weft::task, or a weft::task itself, runs as a coroutine. Now and then (once in 16) a virtual thread that spawns lets
+/// others run before it goes on. Throws std::system_error when there is no memory, or no mapping, for a stack; it says
+/// which limit to raise.
 template <class F>
 join_handle<detail::spawned_t<F>> spawn(const spawn_options& options, F&& f,
                                         std::source_location site = std::source_location::current()) {
@@ -275,8 +286,8 @@ join_handle<detail::spawned_t<F>> spawn(F&& f, std::source_location site = std::
   return spawn(spawn_options{}, std::forward<F>(f), site);
 }
 
-/// Runs `f` as a task of `home` and waits for it; returns what it returned or throws what it threw. For plain OS
-/// threads, and for tasks of other runtimes.
+/// Runs `f` as a task of `home` and waits for it; returns what it returned or throws what it threw. It inherits the
+/// deadline in force. For plain OS threads, and for tasks of other runtimes.
 template <class F>
 detail::spawned_t<F> run_in(runtime& home, const spawn_options& options, F&& f,
                             std::source_location site = std::source_location::current()) {

@@ -14,6 +14,7 @@
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/clock.hpp>
+#include <weft/base/error.hpp>
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/runnable.hpp>
@@ -31,6 +32,10 @@ namespace detail {
 /// peer is always faster, or whose channel is never empty, keeps its seat to itself. A turn of channel operations takes
 /// 2 us, of receives from a socket some 100 us; what a yield costs is 1 % of the first and nothing of the second.
 inline constexpr std::uint8_t operations_a_turn = 128;
+/// Under a deadline a task looks at the clock now and then, so that the deadline ends a loop of operations that need no
+/// wait: first before its second operation, then so often that the looks cost a few per cent at the most, and at least
+/// once in `most_operations_between_looks`.
+inline constexpr std::uint8_t operations_before_first_look = 2, most_operations_between_looks = 64;
 /// As how many operations a spawn counts. A loop that spawns lets what it spawned run while it is in the caches, and
 /// its stacks are used again, instead of making all tasks first.
 inline constexpr std::uint8_t operations_a_spawn = 8;
@@ -85,18 +90,50 @@ class task_state : public sched::runnable, public base::list_hook {
 
   /// A cancel was requested and nothing shields the task.
   [[nodiscard]] bool must_stop() const noexcept { return shields == 0 && cancel_was_requested(); }
+  /// Why a task fails that must stop, or whose wait was cancelled: errc::timed_out when its deadline has passed as
+  /// well. So tasks under one deadline all see that it passed, though the first of them to see it cancels the others.
+  [[nodiscard]] errc why_stopped() const noexcept {
+    return deadline_ != no_deadline && deadline_ <= now() ? errc::timed_out : errc::cancelled;
+  }
 
-  /// One more operation begins. True when the task has begun as many as it may without letting others run: it calls
-  /// give_way(), and then begins.
-  [[nodiscard]] bool must_give_way() noexcept { return --operations_left_ == 0; }
-  /// The same for a spawn, which has happened already.
+  /// Until when its waits last. Set by the task itself, or before it is scheduled.
+  [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+  void set_deadline(time_point until) noexcept {
+    const bool was_without = deadline_ == no_deadline;
+    deadline_ = until;
+    // From one deadline to another the looks go on: a loop may enter a scope for each of its operations.
+    if (was_without == (until == no_deadline)) return;
+    look_every_ = was_without ? operations_before_first_look : operations_a_turn;
+    looked_at_ = 0;
+    share_out_turn();
+  }
+  /// For a wait that no deadline ends; returns what to put back after it.
+  [[nodiscard]] time_point suspend_deadline() noexcept { return std::exchange(deadline_, no_deadline); }
+  void resume_deadline(time_point until) noexcept { deadline_ = until; }
+
+  /// One more operation begins. True when the task has to look up first: whether its turn is over, and then whether its
+  /// deadline has passed.
+  [[nodiscard]] bool must_look_up() noexcept { return --operations_left_ == 0; }
+  /// After that: the task has begun as many operations as it may without letting others run.
+  [[nodiscard]] bool turn_is_over() const noexcept { return operations_left_ == 0 && operations_after_look_ == 0; }
+  /// After that, and after others have run if the turn was over. Counts the operations up to the next look.
+  [[nodiscard]] bool looks_late() noexcept;
+  /// All of the above, for tasks with a stack and OS threads. True when the deadline has passed. Parks.
+  [[nodiscard]] bool look_up() noexcept;
+
+  /// Whether a task that has spawned another has to let others run.
   [[nodiscard]] bool must_give_way_after_spawn() noexcept {
-    if (operations_left_ <= operations_a_spawn) return true;
-    operations_left_ = static_cast<std::uint8_t>(operations_left_ - operations_a_spawn);
+    auto& counted = operations_after_look_ >= operations_a_spawn ? operations_after_look_ : operations_left_;
+    if (&counted == &operations_left_ && counted <= operations_a_spawn) return true;
+    counted = static_cast<std::uint8_t>(counted - operations_a_spawn);
     return false;
   }
   /// The scheduler resumed the task: others have run.
-  void took_turn() noexcept { operations_left_ = operations_a_turn; }
+  void took_turn() noexcept {
+    operations_left_ = look_every_;
+    operations_after_look_ = static_cast<std::uint8_t>(operations_a_turn - look_every_);
+    looked_at_ = 0;
+  }
   /// Lets others run. Tasks with a stack; OS threads, which need not, only count anew.
   void give_way() noexcept;
 
@@ -167,8 +204,11 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] std::optional<std::stop_source> stop_source() noexcept;
 
   accounting* account = nullptr;
-  time_point deadline = no_deadline;
 
+ private:
+  time_point deadline_ = no_deadline;  // beside what each wait looks at
+
+ public:
   /// Whom to tell of the end. False when the task has ended already. Any thread.
   [[nodiscard]] bool observe_end(end_observer& observer) noexcept;
   /// The same before the task is scheduled.
@@ -194,12 +234,22 @@ class task_state : public sched::runnable, public base::list_hook {
  private:
   virtual void destroy() noexcept = 0;
 
+  /// Of the operations left in this turn, how many come before the next look.
+  void share_out_turn() noexcept {
+    const auto all = static_cast<std::uint8_t>(operations_left_ + operations_after_look_);
+    operations_left_ = std::min(all, look_every_);
+    operations_after_look_ = static_cast<std::uint8_t>(all - operations_left_);
+  }
+  void pace_looks(time_point present) noexcept;
+
   // In an order without gaps: there may be millions.
   std::atomic<std::uint32_t> references_{1};
   base::spin_lock end_lock_;  // guards end_waiters_ and observer_, and ended_ against them
   std::atomic<bool> ended_{false};
   std::atomic<bool> keeps_stack_{false};
-  std::uint8_t operations_left_ = operations_a_turn;
+  // Until the task looks up, and how many more then remain of its turn.
+  std::uint8_t operations_left_ = operations_a_turn, operations_after_look_ = 0;
+  std::uint8_t look_every_ = operations_a_turn;
   sched::carrier* on_ = nullptr;  // where it runs; valid until it leaves
   transfer_loop* transfers_ = &transfer_loop::none();
   end_observer* observer_ = nullptr;
@@ -210,6 +260,7 @@ class task_state : public sched::runnable, public base::list_hook {
   task_kind kind_;
   std::atomic<wait_kind> waits_for_{};
   std::atomic<task_extras*> extras_{nullptr};
+  std::uint32_t looked_at_ = 0;  // in this turn, in units of 256 ns; 0: not yet
 
  public:
   std::uint32_t shields = 0;
@@ -277,22 +328,30 @@ class cancellation_shield {
 };
 
 /// While it lives, every wait of the calling task fails with errc::timed_out once the deadline has passed. The nearest
-/// of nested deadlines counts. Costs nothing unless a wait really parks. Tasks spawned inside a scope inherit it.
+/// of nested deadlines counts.
+///
+/// A deadline that has passed parks nothing. An operation that needs no wait may still happen, but a loop of such
+/// operations ends as well: the task looks at the clock before the second one, then at least once in 64, and the more
+/// often the slower they are. Costs a look at the clock for each wait that parks, and some per cent of operations that
+/// need no wait.
+///
+/// What runs on behalf of the task inherits the deadline in force: every task that is spawned, by whatever call, a
+/// computation, and a function given to blocking(). spawn_options::deadline says otherwise.
 class deadline_scope {
  public:
-  explicit deadline_scope(time_point deadline) noexcept : task_{detail::current_task()}, outer_{task_.deadline} {
-    if (deadline < outer_) task_.deadline = deadline;
+  explicit deadline_scope(time_point deadline) noexcept : task_{detail::current_task()}, outer_{task_.deadline()} {
+    if (deadline < outer_) task_.set_deadline(deadline);
   }
   template <class Clock, class Duration>
   explicit deadline_scope(std::chrono::time_point<Clock, Duration> deadline) noexcept
       : deadline_scope{deadline_at(deadline)} {}
-  explicit deadline_scope(duration from_now) noexcept : deadline_scope{deadline_after(from_now)} {}
-  ~deadline_scope() { task_.deadline = outer_; }
+  explicit deadline_scope(time_span from_now) noexcept : deadline_scope{deadline_after(from_now)} {}
+  ~deadline_scope() { task_.set_deadline(outer_); }
   deadline_scope(const deadline_scope&) = delete;
   deadline_scope& operator=(const deadline_scope&) = delete;
 
   /// The deadline in force: its own or a nearer one around it.
-  [[nodiscard]] time_point deadline() const noexcept { return task_.deadline; }
+  [[nodiscard]] time_point deadline() const noexcept { return task_.deadline(); }
 
  private:
   detail::task_state& task_;

@@ -95,7 +95,7 @@ template <operation Op, class Clock, class Duration>
 
 /// with_deadline() `time` from now on: from the call, not from the beginning of the wait. A negative time has passed.
 template <operation Op>
-[[nodiscard]] with_deadline_operation<Op> with_timeout(Op op, duration time) {
+[[nodiscard]] with_deadline_operation<Op> with_timeout(Op op, time_span time) {
   return {std::move(op), deadline_after(time)};
 }
 
