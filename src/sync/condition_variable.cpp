@@ -18,7 +18,7 @@ void condition_variable::notify_one() noexcept {
   detail::woken_waiters woken;
   std::lock_guard guard{lock_};
   while (auto* waiter = waiters_.pop_front()) {
-    if (waiter->pass_to_mutex(woken)) return;
+    if (waiter->pass_to_mutex(woken, detail::condition_wait::notified::alone)) return;
   }
 }
 
@@ -29,7 +29,7 @@ void condition_variable::notify_all() noexcept {
     for (std::size_t count = 0; count < detail::wakes_in_batch; ++count) {
       auto* waiter = leaving_.pop_front();
       if (!waiter) return true;
-      static_cast<void>(waiter->pass_to_mutex(woken));
+      static_cast<void>(waiter->pass_to_mutex(woken, detail::condition_wait::notified::with_all));
     }
     return leaving_.empty();
   });
@@ -47,7 +47,10 @@ condition_wait::value_type condition_wait::fail(errc condition) const noexcept {
   return failure(condition);
 }
 
-void condition_wait::lost() const noexcept { mutex_->adopt(); }
+void condition_wait::lost() const noexcept {
+  mutex_->adopt();
+  if (was_notified_alone_) condition_->notify_one();
+}
 
 bool condition_wait::arm(wait_node& node) noexcept {
   node_ = &node;
@@ -59,13 +62,15 @@ bool condition_wait::arm(wait_node& node) noexcept {
   return false;
 }
 
-bool condition_wait::pass_to_mutex(woken_waiters& woken) noexcept {
+bool condition_wait::pass_to_mutex(woken_waiters& woken, notified how) noexcept {
   std::lock_guard guard{mutex_->queue_lock_};
-  waits_for_mutex_ = true;  // before it is woken, for then it may be gone
+  // Before it is woken, for then it may be gone.
+  waits_for_mutex_ = true;
+  was_notified_alone_ = how == notified::alone;
   if (mutex_->lock_or_queue(*node_, [&] { return woken.wake(*node_); })) return true;
   // Queued, it counts as notified, even if its wait was cancelled a moment ago.
   if (node_->is_linked()) return true;
-  waits_for_mutex_ = false;
+  waits_for_mutex_ = was_notified_alone_ = false;
   return false;
 }
 

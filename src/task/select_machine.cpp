@@ -2,8 +2,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <thread>
 
 #include <weft/base/random.hpp>
+#include <weft/base/spin_lock.hpp>
 #include <weft/task/select_machine.hpp>
 
 namespace weft::detail {
@@ -41,6 +43,20 @@ std::uint32_t prime_from(std::uint32_t number) noexcept {
 }
 
 }  // namespace
+
+void await_decision(task_state& task) noexcept {
+  constexpr unsigned before_others_run = 64;
+  for (unsigned tries = 0; !task.was_notified(); ++tries) {
+    if (tries < before_others_run) {
+      base::pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+  const bool parks = task.commit_park();  // sees what was delivered
+  WEFT_ASSERT(!parks);
+  static_cast<void>(parks);
+}
 
 case_order::case_order(std::size_t cases) noexcept
     : cases_{static_cast<std::uint32_t>(cases)}, prime_{prime_from(cases_)} {

@@ -250,6 +250,75 @@ TEST_P(selects, that_only_try_do_not_wait_and_take_nothing_when_nothing_is_ready
   });
 }
 
+/// Receives; while it looks, and finds nothing, the value that another channel had comes to this one.
+struct recv_beside_a_mover : channel<int>::recv_operation {
+  recv_beside_a_mover(channel<int>& from, channel<int>& other) : recv_operation{from}, from_{&from}, other_{&other} {}
+  bool try_complete() {
+    if (recv_operation::try_complete()) return true;
+    static_cast<void>(from_->try_send(1));
+    static_cast<void>(other_->try_recv());
+    return false;
+  }
+  channel<int>* from_;
+  channel<int>* other_;
+};
+
+/// The same of a permit.
+struct acquire_beside_a_mover : detail::acquire_operation {
+  acquire_beside_a_mover(semaphore& from, semaphore& other)
+      : acquire_operation{from, 1}, from_{&from}, other_{&other} {}
+  bool try_complete() {
+    if (acquire_operation::try_complete()) return true;
+    from_->release();
+    static_cast<void>(other_->try_acquire());
+    return false;
+  }
+  semaphore* from_;
+  semaphore* other_;
+};
+
+TEST_P(selects, that_only_try_look_at_all_cases_at_the_same_moment) {
+  auto expect_one_each_time = [] {
+    for (int i = 0; i < 100; ++i) {
+      // At every moment one of the two has something.
+      channel<int> first{1}, second{1};
+      ASSERT_TRUE(second.try_send(1));
+      EXPECT_TRUE(try_select(recv_beside_a_mover{first, second}, second.async_recv())) << i;
+      EXPECT_EQ(first.size() + second.size(), 0u);
+      semaphore left{0}, right{1};
+      EXPECT_TRUE(try_select(acquire_beside_a_mover{left, right}, right.async_acquire())) << i;
+      EXPECT_EQ(left.available() + right.available(), 0u);
+    }
+  };
+  run([&] {
+    expect_one_each_time();
+    spawn([&]() -> task<> {
+      expect_one_each_time();
+      co_return;
+    }).join();
+    blocking(expect_one_each_time);
+    auto cancelled = spawn(expect_one_each_time);
+    cancelled.cancel();
+    cancelled.join();
+  });
+}
+
+TEST_P(selects, that_only_try_are_found_by_nobody_afterwards) {
+  run([] {
+    channel<int> first{0}, second{0};
+    semaphore permits{0};
+    event happened;
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_FALSE(try_select(first.async_recv(), first.async_send(1), second.async_send(2), permits.async_acquire(),
+                              happened.async_wait()));
+    }
+    EXPECT_FALSE(first.try_send(3)) << "nobody receives";
+    EXPECT_FALSE(second.try_recv());
+    permits.release();
+    EXPECT_EQ(permits.available(), 1u);
+  });
+}
+
 TEST_P(selects, with_a_lock_that_lose_leave_it_to_the_next_waiter) {
   run([] {
     mutex guard;

@@ -42,8 +42,9 @@ class condition_variable {
     return {};
   }
 
-  /// wait() as an operation. As a case of select, the mutex is held again when that ends, whichever case happened; a
-  /// notification may have been used up. Cancel: as wait().
+  /// wait() as an operation. As a case of select, the mutex is held again when that ends, whichever case happened.
+  /// Where it is another one, a notification by notify_one() that this wait was given goes to the next that waits.
+  /// Cancel: as wait(). Lifetime: the condition outlives the select.
   [[nodiscard]] detail::condition_wait async_wait(std::unique_lock<mutex>& lock);
 
   /// Lets the one that has waited longest go on, or all. The mutex need not be held. Does not wait; in notify_all() a
@@ -77,6 +78,9 @@ class condition_wait : base::list_hook {
   value_type fail(errc condition) const noexcept;
   /// Another case of a select happened.
   void lost() const noexcept;
+
+  /// How it was notified: for it alone, or with all that waited.
+  enum class notified : std::uint8_t { alone, with_all };
   void describe(wait_description& into) const { into.add(kind, "condition_variable", condition_); }
 
   /// Gets the mutex back after the wait was cancelled.
@@ -90,12 +94,13 @@ class condition_wait : base::list_hook {
 
   /// Moves it, just taken out of the condition's list, to the mutex; under the condition's lock. False when it had been
   /// cancelled before and has used up no notification.
-  bool pass_to_mutex(woken_waiters& woken) noexcept;
+  bool pass_to_mutex(woken_waiters& woken, notified how) noexcept;
 
   condition_variable* condition_;
   mutex* mutex_;
   wait_node* node_ = nullptr;
-  bool waits_for_mutex_ = false;  // under the condition's lock
+  bool waits_for_mutex_ = false;     // under the condition's lock
+  bool was_notified_alone_ = false;  // the same
   bool interrupted_ = false;
 };
 

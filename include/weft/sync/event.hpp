@@ -87,6 +87,7 @@ class auto_reset_event::wait_operation {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::lock;
+  static constexpr bool locks_to_arm = true;
   explicit wait_operation(auto_reset_event& target) noexcept : target_{&target} {}
 
   bool try_complete() const noexcept { return target_->try_wait(); }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -86,10 +87,20 @@ template <detail::selectable Op>
 }
 
 /// One of `ops`, if one can happen at once; otherwise none has, and nothing is returned. Does not wait.
+///
+/// Nothing means: there was a moment at which none of them could happen. That holds for channels and whatever else lies
+/// in memory, such as locks, events and the ends of tasks; files, sockets and time are looked at one after another.
 template <class... Ops>
 [[nodiscard]] std::optional<std::variant<detail::value_of<Ops>...>> try_select(Ops&&... ops) {
   auto all = async_select(std::forward<Ops>(ops)...);
-  if (!all.try_complete()) return std::nullopt;
+  if (!all.try_complete()) {
+    constexpr auto several = 2;
+    if constexpr ((0 + ... + int{detail::registers_under_lock<std::remove_reference_t<Ops>>}) < several) {
+      return std::nullopt;
+    } else if (!all.look_at_one_moment(detail::current_task())) {
+      return std::nullopt;
+    }
+  }
   return std::move(*all.take());
 }
 

@@ -88,6 +88,14 @@ class race_operation : public detail::case_tuple<Ops...>,
     use_.spend();
     return failure(condition);
   }
+  /// As one of several, it has happened, and another one counts.
+  void lost() {
+    if (!taken_) return;
+    this->on(taken_->index(), [](auto& op) {
+      if constexpr (requires { op.lose(); }) op.lose();
+      return true;
+    });
+  }
 
  private:
   /// The operation at `index` has happened. True when that ends the race: it succeeded, or was the last.

@@ -79,6 +79,14 @@ inline void begin_case(wait_node& node, const wait_node& outer, std::size_t inde
   return static_cast<std::size_t>(index);
 }
 
+/// An operation that registers with one object under that object's lock, and so can be looked at together with others
+/// at the same moment.
+template <class Op>
+concept registers_under_lock = selectable<Op> && requires { requires Op::locks_to_arm; };
+
+/// The task, which runs, has been claimed by another: until that one has delivered.
+void await_decision(task_state& task) noexcept;
+
 /// What all operations share that wait for several others at once. `Select` has `size()`, `on(index, f)`, which calls f
 /// with that operation, and `node(index)`; `takes_part(index)` if not all are waited for, and `stride()` if they may
 /// consist of several themselves.
@@ -103,24 +111,34 @@ class select_machine {
     return false;
   }
 
-  bool arm(wait_node& outer) {
-    armed_ = 0;
-    order_ = case_order{self().size()};
-    for (auto next = order_.first(); armed_ < self().size(); ++armed_, next = order_.after(next)) {
-      if (!self().takes_part(next)) continue;
-      auto& node = self().node(next);
-      begin_case(node, outer, next * self().stride());
-      if (self().on(next, [&](auto& op) { return op.arm(node); })) {
-        disarm_all();  // those before it: they can claim nothing any more
-        chosen_ = next;
-        return true;
+  bool arm(wait_node& outer) { return arm_each<every_case>(outer); }
+
+  /// After try_complete() has found nothing: looks at all cases at the same moment, those that register under a lock.
+  /// True: one has happened. While `task`, the caller, is registered with all of them, none can happen without it; so
+  /// when it then decides about its wait itself, none could have happened at that moment.
+  bool look_at_one_moment(task_state& task) {
+    wait_node outer;
+    outer.task = &task;
+    do {
+      static_cast<void>(task.begin_wait(sched::cancellable::never));
+      outer.epoch = task.epoch();
+      if (arm_each<case_under_lock>(outer)) {
+        task.end_wait_claimed();
+      } else if (task.claim_own()) {
+        task.end_wait_claimed();
+        disarm_each<case_under_lock>();
+        return false;
+      } else {
+        await_decision(task);
+        disarm_each<case_under_lock>();
+        chosen_ = ended_by(outer, case_count()).value_or(0) / self().stride();
       }
-    }
-    return false;
+    } while (!self().finish());
+    return true;
   }
 
   void disarm(wait_node& outer) {
-    disarm_all();
+    disarm_each<every_case>();
     if (auto ended = ended_by(outer, case_count())) chosen_ = *ended / self().stride();
   }
 
@@ -145,7 +163,7 @@ class select_machine {
   [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch)
     requires(Select::keeps_some)
   {
-    disarm_all();
+    disarm_each<every_case>();
     node.epoch = epoch;
     node.claimed = false;
     const auto& owner = static_cast<const task_state&>(*node.task);
@@ -171,10 +189,45 @@ class select_machine {
   [[nodiscard]] Select& self() noexcept { return static_cast<Select&>(*this); }
   [[nodiscard]] const Select& self() const noexcept { return static_cast<const Select&>(*this); }
 
-  void disarm_all() {
+  // Which of the cases are registered.
+  struct every_case {
+    template <class Op>
+    static constexpr bool has = true;
+  };
+  struct case_under_lock {
+    template <class Op>
+    static constexpr bool has = registers_under_lock<Op>;
+  };
+
+  template <class Which>
+  bool arm_each(wait_node& outer) {
+    armed_ = 0;
+    order_ = case_order{self().size()};
+    for (auto next = order_.first(); armed_ < self().size(); ++armed_, next = order_.after(next)) {
+      if (!self().takes_part(next)) continue;
+      auto& node = self().node(next);
+      begin_case(node, outer, next * self().stride());
+      auto arm = [&](auto& op) {
+        if constexpr (Which::template has<std::remove_reference_t<decltype(op)>>) return op.arm(node);
+        return false;
+      };
+      if (self().on(next, arm)) {
+        disarm_each<Which>();  // those before it: they can claim nothing any more
+        chosen_ = next;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  template <class Which>
+  void disarm_each() {
     for (auto next = order_.first(); armed_ != 0; --armed_, next = order_.after(next)) {
       if (!self().takes_part(next)) continue;
-      self().on(next, [&](auto& op) { return op.disarm(self().node(next)), true; });
+      self().on(next, [&](auto& op) {
+        if constexpr (Which::template has<std::remove_reference_t<decltype(op)>>) op.disarm(self().node(next));
+        return true;
+      });
     }
   }
 

@@ -51,6 +51,14 @@ class when_any_operation : public detail::case_tuple<Ops...>,
     return std::move(*taken);
   }
   static value_type fail(errc condition) { return failure(condition); }
+  /// As one of several, it has happened, and another one counts.
+  void lost() {
+    if (!happened_) return;
+    this->on(this->chosen(), [](auto& op) {
+      if constexpr (requires { op.lose(); }) op.lose();
+      return true;
+    });
+  }
 
  private:
   bool happened_ = false;

@@ -21,6 +21,11 @@ class wrapped {
   [[nodiscard]] value_type take() { return op_.take(); }
   [[nodiscard]] value_type fail(errc condition) { return op_.fail(condition); }
   void describe(wait_description& into) const { describe_operation(op_, into); }
+  void lost()
+    requires requires(Op& op) { op.lost(); }
+  {
+    op_.lost();
+  }
 
   // What cannot be left at once cannot be wrapped either.
   [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch)
