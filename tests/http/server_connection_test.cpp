@@ -409,6 +409,50 @@ TEST(server_connection, an_unread_body_is_drained_up_to_the_limit_and_beyond_it_
   EXPECT_EQ(got[0].field("Connection"), "close");
 }
 
+TEST(server_connection, the_rest_of_an_unread_chunked_body_is_waited_for_as_long_as_the_limit_says) {
+  virtual_clock clock;
+  auto serve_with_pause = [](duration pause, std::string& sent) {
+    scripted_stream stream;
+    stream.sends(post("/ignore", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"));
+    stream.waits(pause).sends("0\r\n\r\n" + get_hello);
+    auto began = now();
+    sent = serve(stream, {.unread_body_timeout = 200ms});
+    return now() - began;
+  };
+  std::string in_time, too_late;
+  EXPECT_EQ(serve_with_pause(199ms, in_time), 199ms);
+  auto got = take_answers(in_time);
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_FALSE(got[0].has("Connection"));
+  EXPECT_EQ(serve_with_pause(200ms, too_late), 200ms);
+  got = take_answers(too_late);
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].body, "ignored");
+  EXPECT_EQ(got[0].field("Connection"), "close");
+}
+
+TEST(server_connection, an_answer_streamed_before_a_chunked_body_was_read_says_close_and_the_body_can_still_be_read) {
+  router routes;
+  routes.post("/echo", [](request& asked, response& answer) {
+    std::array<std::byte, 2> piece;
+    EXPECT_TRUE(answer.write("got "));
+    for (;;) {
+      auto bytes = asked.body().read(piece).value();
+      if (bytes == 0) break;
+      EXPECT_TRUE(answer.write(std::span{piece}.first(bytes)));
+    }
+  });
+  server tested{std::move(routes)};
+  scripted_stream stream;
+  stream.sends(post("/echo", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n")).sends("3\r\ndef\r\n");
+  stream.sends("0\r\n\r\n" + get_hello);
+  tested.serve_connection(stream);
+  auto got = take_answers(stream.sent);
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].body, "got abcdef");
+  EXPECT_EQ(got[0].field("Connection"), "close");
+}
+
 TEST(server_connection, the_body_limit_holds_at_its_edge_in_both_codings_and_per_route) {
   server_options options{.max_body_bytes = 5};
   EXPECT_EQ(only_answer_to(post("/count", "1234"), options).body, "4:1234");

@@ -37,7 +37,9 @@ class response {
   response& close_connection();
 
   // The whole answer. The body is copied or sent before the call returns. Whether the client got it is not told: the
-  // connection is gone if it did not. A second answer to one request is misuse.
+  // connection is gone if it did not. A second answer to one request is misuse. What the handler left unread of a
+  // chunked request body is read and dropped first, within server_options::unread_body_timeout, and cannot be read
+  // afterwards. Parks. Cancel: the connection is not used again.
 
   void send(std::string_view content_type, std::span<const std::byte> body);
   void send(std::string_view content_type, std::string_view body);

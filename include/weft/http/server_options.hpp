@@ -29,7 +29,7 @@ struct server_options {
   std::size_t max_header_bytes = 16 * 1024;
   /// The path and query in the request line: 414.
   std::size_t max_target_bytes = 8 * 1024;
-  /// The lines of the header: 431.
+  /// The lines of the header: 431. Also those of the trailer of a chunked body.
   std::size_t max_header_fields = 100;
   /// The body without its chunked coding: 413, at once when Content-Length says so (also instead of 100 Continue),
   /// otherwise when a chunk exceeds it. A route can have its own, see route_options.
