@@ -21,6 +21,8 @@ function(weft_layer name)
       VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
     # GCC otherwise inlines no function that has a symbol into another: a program might replace it.
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU,Clang>:-fno-semantic-interposition>)
+    # Some of weft's own files are not instrumented in a build that is.
+    target_compile_definitions(${target} PRIVATE WEFT_SKIP_BUILD_MATCH)
     weft_warnings(${target})
   else()
     set(scope INTERFACE)

@@ -3,6 +3,8 @@
 #include <source_location>
 #include <string_view>
 
+#include <weft/base/build_match.hpp>
+
 namespace weft::detail {
 
 /// Writes to standard error who is calling, the task and where it was spawned, and from where. Set by the layer that

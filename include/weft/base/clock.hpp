@@ -6,6 +6,8 @@
 #include <concepts>
 #include <ratio>
 
+#include <weft/base/build_match.hpp>
+
 namespace weft {
 
 /// The clock that every deadline in weft is on: monotonic, or a `virtual_clock` where a test installed one.

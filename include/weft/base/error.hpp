@@ -4,6 +4,8 @@
 #include <new>
 #include <system_error>
 
+#include <weft/base/build_match.hpp>
+
 namespace weft {
 
 /// Conditions that are weft's own. What the operating system reports keeps its errno in

@@ -2,20 +2,7 @@
 
 // Which of the tools that must be told of every switch this program is built with.
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEFT_ADDRESS_SANITIZER 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define WEFT_THREAD_SANITIZER 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define WEFT_ADDRESS_SANITIZER 1
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_THREAD_SANITIZER 1
-#endif
+#include <weft/base/build_match.hpp>
 
 namespace weft::stack {
 
