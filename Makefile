@@ -58,7 +58,8 @@ tsan: dependencies-sanitizers ## The same under ThreadSanitizer
 
 stress: dependencies-sanitizers ## Random stress of scheduler and channels, SECONDS=600 each; PRESET=tsan, asan, release
 	$(call configure,$(PRESET))
-	$(call build,$(PRESET),--target sched_stress_test sync_million_test)
+	$(call build,$(PRESET),--target sched_stress_test sync_million_test task_frame_sizes_test)
+	@WEFT_FRAME_RUNS=1000 build/$(PRESET)/tests/task/task_frame_sizes_test
 	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sync/sync_million_test
 	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sched/sched_stress_test --gtest_filter='*at_random*'
 

@@ -49,6 +49,7 @@ if(BUILD_SHARED_LIBS)
 else()
   set(WEFT_PC_NEEDS "Requires: ${WEFT_PC_REQUIRES}\nLibs: -L\${libdir}${WEFT_PC_LIBS} ${WEFT_PC_EXTRA_LIBS}")
 endif()
+weft_stack_probe_flags(WEFT_PC_CFLAGS WEFT_PC_GCC_CFLAGS)
 # The way from the file to the prefix, so that the tree can be moved.
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX
   BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig OUTPUT_VARIABLE WEFT_PC_UP)

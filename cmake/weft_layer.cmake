@@ -48,6 +48,35 @@ function(weft_not_instrumented)
     "$<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-sanitize=all>")
 endfunction()
 
+# Sets `flags` to what makes large frames touch each page of the stack, and `gcc_flags` to what GCC needs besides for
+# arguments that are passed by value: Clang refuses it. Both empty where compilers do not know them.
+function(weft_stack_probe_flags flags gcc_flags)
+  set(${flags} "" PARENT_SCOPE)
+  set(${gcc_flags} "" PARENT_SCOPE)
+  if(NOT CMAKE_SYSTEM_NAME STREQUAL Linux)
+    return()
+  endif()
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|aarch64)$")
+    set(${flags} -fstack-clash-protection PARENT_SCOPE)
+  endif()
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+    set(${gcc_flags} -maccumulate-outgoing-args PARENT_SCOPE)
+  endif()
+endfunction()
+
+# weft_probe_stacks(<target> <scope>): compiles it, and with PUBLIC all that is built on it, with these flags.
+function(weft_probe_stacks target scope)
+  weft_stack_probe_flags(flags gcc_flags)
+  if(flags)
+    target_compile_options(${target} ${scope}
+      "$<$<OR:$<COMPILE_LANG_AND_ID:C,GNU,Clang>,$<COMPILE_LANG_AND_ID:CXX,GNU,Clang>>:${flags}>")
+  endif()
+  if(gcc_flags)
+    target_compile_options(${target} ${scope}
+      "$<$<OR:$<COMPILE_LANG_AND_ID:C,GNU>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:${gcc_flags}>")
+  endif()
+endfunction()
+
 # The warnings that our own targets are built with; never a user's.
 function(weft_warnings target)
   if(PROJECT_IS_TOP_LEVEL)

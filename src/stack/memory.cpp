@@ -59,7 +59,7 @@ std::size_t page_bytes() noexcept {
   return bytes;
 }
 
-std::size_t guard_bytes() noexcept { return std::max<std::size_t>(page_bytes(), 16 * 1024); }
+std::size_t guard_bytes() noexcept { return std::max<std::size_t>(page_bytes(), 64 * 1024); }
 
 guard_method best_guard() noexcept {
   static const guard_method found = [] {

@@ -12,7 +12,8 @@ namespace weft::stack::memory {
 
 [[nodiscard]] std::size_t page_bytes() noexcept;
 
-/// How much lies below each stack that faults: at least a page, and enough that no ordinary frame steps over it.
+/// How much lies below each stack that faults. GCC for arm64 takes 64 KiB for granted: it probes frames in such steps,
+/// so that a smaller guard could be stepped over. Each KiB takes 2 bytes of page tables a stack, on every processor.
 [[nodiscard]] std::size_t guard_bytes() noexcept;
 
 /// The best way to guard that this kernel has, found by trying.

@@ -23,20 +23,37 @@ namespace weft::stack {
 namespace {
 
 std::atomic<overflow_hook> completes_report = nullptr;
+std::atomic<running_stack> finds_running_stack = nullptr;
 
 struct sigaction previous;  // set before the handler is installed, not changed afterwards
+
+/// The overflow of a frame that was not probed and is larger than the guard: the stack pointer is below the stack that
+/// the code runs on by right, and the fault is between the two.
+overflow overflow_beyond_guard(const void* address, std::uintptr_t stack_pointer) noexcept {
+  // acquire: pairs with the release in set_running_stack()
+  const auto find = finds_running_stack.load(std::memory_order_acquire);
+  const slot* own = find != nullptr ? find() : nullptr;
+  if (own == nullptr || stack_pointer == 0) return {};
+  const auto bottom = reinterpret_cast<std::uintptr_t>(own->bottom());
+  // A call writes below the stack pointer, and so does a function that calls no other.
+  const std::uintptr_t from = stack_pointer - memory::page_bytes();
+  const bool is_between = reinterpret_cast<std::uintptr_t>(address) - from < bottom - from;
+  return stack_pointer < bottom && is_between ? overflow{own, address, stack_pointer} : overflow{};
+}
 
 /// The overflow that a fault at `address` is, or one without a stack. A stray pointer into a guard is none: the stack
 /// pointer must be close.
 overflow overflow_at(const void* address, std::uintptr_t stack_pointer) noexcept {
   const auto place = reservation_registry::find(address);
   // acquire: sees the descriptor; pairs with the release in stack_pool::carve()
-  if (!place.in_guard || place.index >= place.area->carved.load(std::memory_order_acquire)) return {};
+  if (!place.in_guard || place.index >= place.area->carved.load(std::memory_order_acquire)) {
+    return overflow_beyond_guard(address, stack_pointer);
+  }
   const auto guard = reinterpret_cast<std::uintptr_t>(place.area->guard(place.index));
   // From one guard's size below the guard (a frame that reaches over it) up to the stack's top.
   const std::uintptr_t from = guard - memory::guard_bytes();
   const bool runs_there = stack_pointer - from < memory::guard_bytes() + place.area->stride_bytes();
-  if (!runs_there && stack_pointer != 0) return {};
+  if (!runs_there && stack_pointer != 0) return overflow_beyond_guard(address, stack_pointer);
   return {place.area->descriptor(place.index), address, stack_pointer};
 }
 
@@ -111,6 +128,11 @@ overflow_hook set_overflow_hook(overflow_hook hook) noexcept {
   // release: publishes what the hook uses; pairs with the acquire in report(). acquire: the caller may call the old
   // one.
   return completes_report.exchange(hook, std::memory_order_acq_rel);
+}
+
+void set_running_stack(running_stack find) noexcept {
+  // release: publishes what it uses; pairs with the acquire in overflow_beyond_guard()
+  finds_running_stack.store(find, std::memory_order_release);
 }
 
 bool faults_reach_us() noexcept {

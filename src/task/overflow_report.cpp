@@ -22,13 +22,23 @@ void write_out(std::string_view text) noexcept {
   }
 }
 
-/// The task that the interrupted code belongs to, if it runs on that stack: a coroutine or an OS thread may have run
-/// into the guard of a stack that is not its own.
-const virtual_thread* task_on(const stack::slot& slot) noexcept {
+/// The virtual thread that the interrupted code belongs to.
+const virtual_thread* running_thread() noexcept {
   const auto* running = static_cast<const task_state*>(sched::current_runnable());
   if (running == nullptr || running->kind() != task_kind::virtual_thread) return nullptr;
-  const auto* task = static_cast<const virtual_thread*>(running);
-  return task->runs_on(slot) ? task : nullptr;
+  return static_cast<const virtual_thread*>(running);
+}
+
+/// The same, if it runs on that stack: a coroutine or an OS thread may have run into the guard of a stack that is not
+/// its own.
+const virtual_thread* task_on(const stack::slot& slot) noexcept {
+  const auto* task = running_thread();
+  return task != nullptr && task->runs_on(slot) ? task : nullptr;
+}
+
+const stack::slot* stack_of_running_thread() noexcept {
+  const auto* task = running_thread();
+  return task != nullptr ? &task->own_stack() : nullptr;
 }
 
 // In the signal handler. The control block lies at the other end of the stack than the one that was used up.
@@ -56,6 +66,7 @@ void name_task(const stack::overflow& found) noexcept {
 
 void report_overflows() {
   stack::set_overflow_hook(&name_task);
+  stack::set_running_stack(&stack_of_running_thread);
   stack::install_overflow_handler();
 }
 

@@ -271,6 +271,16 @@ void throw_no_stack(stack::stack_pool& pool, std::error_code why) {
   throw std::system_error{why, "weft: no stack for a virtual thread: " + pool.explain(why)};
 }
 
+void check_room_on_stack(const stack::stack_pool& pool, std::size_t task_bytes) {
+  constexpr std::size_t others = stack::stack_pool::largest_inset_bytes + least_calls_bytes;
+  if (task_bytes <= pool.stack_bytes() && pool.stack_bytes() - task_bytes >= others) return;
+  throw std::invalid_argument{"weft: the callable of a virtual thread and what it returns take " +
+                              std::to_string(task_bytes) + " bytes of its stack, which has " +
+                              std::to_string(pool.stack_bytes()) + ": raise spawn_options::stack_bytes to " +
+                              std::to_string(task_bytes + others) +
+                              " and what the calls inside need, or keep what is large on the heap"};
+}
+
 runtime& runtime_to_spawn_in() {
   auto* home = runtime::current();
   WEFT_CHECK(home != nullptr, "spawn works inside of weft::run(): call it from a task");

@@ -1,5 +1,7 @@
 // What a program outside the project sees of an installed weft; each folder beside this file builds it in its own way.
 // It touches every layer that has something to link.
+#include <array>
+#include <chrono>
 #include <cstdio>
 
 #include <weft/weft.hpp>
@@ -22,9 +24,27 @@ int sum_of_squares() {
   return weft::compute([sum] { return sum; });
 }
 
+/// A frame that reaches over the guard below the stack, into the middle of the next one.
+[[gnu::noinline]] void write_large_frame() {
+  std::array<char, 400 * 1024> frame;
+  auto* bytes = frame.data();
+  asm volatile("" : "+r"(bytes) : : "memory");
+  bytes[0] = 1;
+}
+
+int overflow() {
+  return weft::run([] {
+    auto below = weft::spawn([] { static_cast<void>(weft::sleep(std::chrono::hours{1})); });
+    weft::yield();
+    weft::spawn({.name = "digger"}, [] { write_large_frame(); }).join();
+    below.cancel();
+  });
+}
+
 }  // namespace
 
-int main() {
+int main(int count, char**) {
+  if (count > 1) return overflow();
   int sum = 0;
   int status = weft::run([&] {
     sum = sum_of_squares();

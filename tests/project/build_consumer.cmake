@@ -19,3 +19,9 @@ execute_process(COMMAND ${folder}/consumer OUTPUT_VARIABLE said COMMAND_ERROR_IS
 if(NOT said MATCHES "weft works here")
   message(FATAL_ERROR "the program of tests/consumers/${CONSUMER} said: ${said}")
 endif()
+
+# Its own frames are probed: one that is larger than stack and guard together is reported, and overwrites nothing.
+execute_process(COMMAND ${folder}/consumer overflow OUTPUT_VARIABLE said ERROR_VARIABLE report RESULT_VARIABLE status)
+if(status STREQUAL "0" OR NOT report MATCHES "stack overflow in a virtual thread.*the task is \"digger\"")
+  message(FATAL_ERROR "an overflow in tests/consumers/${CONSUMER} ended with ${status}: ${said}${report}")
+endif()

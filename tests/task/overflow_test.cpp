@@ -32,6 +32,23 @@ void dig(const spawn_options& options) {
   run_alone([&] { spawn(options, [] { recurse(0, nullptr); }).join(); });
 }
 
+#if defined(__x86_64__)
+/// What a function does that was compiled without -fstack-clash-protection and has a frame of `frame_bytes`: it moves
+/// the stack pointer past the guard, and writes `below_bytes` below where its caller's frame ends.
+[[gnu::noinline]] void write_in_an_unprobed_frame(std::size_t frame_bytes, std::size_t below_bytes) {
+  asm volatile(
+      "movq %%rsp, %%rax\n\t"
+      "movq %%rsp, %%rcx\n\t"
+      "subq %1, %%rcx\n\t"
+      "subq %0, %%rsp\n\t"
+      "movb $1, (%%rcx)\n\t"
+      "movq %%rax, %%rsp"
+      :
+      : "r"(frame_bytes), "r"(below_bytes)
+      : "rax", "rcx", "memory");
+}
+#endif
+
 void say_and_leave(int, siginfo_t* info, void*) {
   const char* text = info->si_addr == nullptr ? "the program's handler, null\n" : "the program's handler, elsewhere\n";
   static_cast<void>(!write(STDERR_FILENO, text, std::strlen(text)));
@@ -52,7 +69,8 @@ void install_own_handler() {
 }
 
 /// Ends as a fault ends a program; a sanitizer's own handler does it in its way.
-void expect_to_die_of_a_fault(void (*body)(), const char* report) {
+template <class F>
+void expect_to_die_of_a_fault(F body, const char* report) {
   if constexpr (stack::instrumented) {
     EXPECT_DEATH(body(), report);
   } else {
@@ -77,6 +95,22 @@ TEST_F(overflow_death_test, of_a_task_without_a_name_says_where_it_was_spawned) 
   expect_to_die_of_a_fault([] { dig({}); },
                            "\\(stack of 262144 bytes\\).*\n"
                            "weft: the task is without a name, spawned at .*overflow_test.cpp:[0-9]+");
+}
+
+TEST_F(overflow_death_test, of_a_frame_larger_than_the_guard_is_named_though_the_frame_is_not_probed) {
+#if defined(__x86_64__)
+  for (std::size_t frame : {std::size_t{400}, std::size_t{3'000}, std::size_t{100'000}}) {
+    expect_to_die_of_a_fault(
+        [frame] {
+          run_alone([frame] {
+            spawn({.name = "digger"}, [frame] { write_in_an_unprobed_frame(frame * 1024, 270 * 1024); }).join();
+          });
+        },
+        "\\(stack of 262144 bytes\\).*\nweft: the task is \"digger\"");
+  }
+#else
+  GTEST_SKIP() << "in assembly for x86-64";
+#endif
 }
 
 TEST_F(overflow_death_test, reaches_the_handler_that_the_program_installed_before) {

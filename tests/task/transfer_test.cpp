@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(each, transfers,
 
 TEST_P(transfers, between_a_million_coroutines_use_no_stack_of_a_virtual_thread) {
   runtime home{{.seats = 1}};
-  run_in(home, {.stack_bytes = 1}, [&] {
+  run_in(home, {.name = "small", .stack_bytes = 1}, [&] {
     EXPECT_EQ(await(make(few)), few);
     EXPECT_EQ(await(make(most())), most());
   });

@@ -9,7 +9,7 @@ class slot;
 
 /// What is known when a flow has used up its stack and run into the guard below.
 struct overflow {
-  slot* stack;                   ///< what lies at its top is intact
+  const slot* stack;             ///< what lies at its top is intact
   const void* address;           ///< whose access faulted
   std::uintptr_t stack_pointer;  ///< of the flow; 0 where it is not known
 };
@@ -22,9 +22,18 @@ using overflow_hook = void (*)(const overflow&) noexcept;
 /// Thread: any.
 overflow_hook set_overflow_hook(overflow_hook hook) noexcept;
 
-/// Makes the process report a stack overflow: who faults in the guard of a stack that it runs on writes "stack overflow
-/// in a virtual thread", the stack's size and a stack trace to standard error. Then, and on any other SIGSEGV, the
-/// handler that was there before is called, or the program ends as it would have. Further calls do nothing.
+/// Says, in the signal handler, on whose stack the interrupted code runs by right; null where that is none of a pool's.
+/// Async-signal-safe code only.
+using running_stack = const slot* (*)() noexcept;
+
+/// Sets by what an overflow is recognised whose frame is larger than the guard; null for nothing.
+/// Thread: any.
+void set_running_stack(running_stack find) noexcept;
+
+/// Makes the process report a stack overflow: a fault in the guard of the stack that the code runs on, or between that
+/// stack and a stack pointer below it, writes "stack overflow in a virtual thread", the stack's size and a stack trace
+/// to standard error. Then, and on any other SIGSEGV, the handler that was there before is called, or the program ends
+/// as it would have. Further calls do nothing.
 /// Needs an `alternate_signal_stack` in each OS thread that runs flows.
 /// Thread: any.
 void install_overflow_handler();

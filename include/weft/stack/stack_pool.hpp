@@ -109,8 +109,8 @@ enum class guard_method {
 /// Stacks of one size, carved out of large reservations of address space. A stack takes memory only where it was
 /// touched. Released stacks are kept, with what they touched, and the one released last is given out first.
 ///
-/// A guard is 16 KiB, so that a frame of up to that size cannot step over it; programs with larger frames are compiled
-/// with -fstack-clash-protection. The tops of neighbouring stacks differ by a cache line, up to 960 bytes in all:
+/// A guard is 64 KiB. Larger frames touch it too where they are compiled with -fstack-clash-protection, which weft's
+/// CMake targets and weft.pc ask for. The tops of neighbouring stacks differ by a cache line, up to 960 bytes in all:
 /// were they all equal in their lower bits, the hot ends of many stacks would fall into the same few sets of the
 /// caches. The first 64 OS threads that use a pool keep up to 32 released stacks each to themselves, so that most
 /// stacks come and go without a lock.
@@ -119,6 +119,8 @@ class stack_pool {
  public:
   /// How much less than stack_bytes() a slot may have.
   static constexpr std::size_t largest_inset_bytes = 15 * 64;
+  /// No pool's stacks are smaller.
+  static constexpr std::size_t least_stack_bytes = 16 * std::size_t{1024};
 
   /// Rounds `stack_bytes` up to whole pages, and to a minimum of 16 KiB (64 KiB under the sanitizers, whose frames are
   /// larger). Reserves nothing yet.

@@ -25,7 +25,8 @@ enum class inherits_deadline : bool { no, yes };
 struct spawn_options {
   /// Shown in dumps and reports. Outlives the task: a literal.
   std::string_view name = {};
-  /// What the virtual thread's stack may grow to; 0: what the runtime was given.
+  /// What the virtual thread's stack may grow to; 0: what the runtime was given. The callable and what it returns lie
+  /// there too: spawn() refuses those that leave no room.
   std::size_t stack_bytes = 0;
   /// See deadline_scope. `no` is for a task that is to outlive the call that spawns it.
   inherits_deadline deadline = inherits_deadline::yes;
@@ -126,6 +127,12 @@ struct started {
 
 /// Says why there is no stack, and throws std::system_error.
 [[noreturn]] void throw_no_stack(stack::stack_pool& pool, std::error_code why);
+
+/// What a stack has besides the callable that runs on it, at the least: for its first calls, and for the report of an
+/// overflow in them to name the task.
+inline constexpr std::size_t least_calls_bytes = 4 * std::size_t{1024};
+/// Throws std::invalid_argument unless a stack of the pool has room for `task_bytes` and for calls.
+void check_room_on_stack(const stack::stack_pool& pool, std::size_t task_bytes);
 [[nodiscard]] runtime& runtime_to_spawn_in();
 
 /// Whether to measure how much stack this task uses: the first few that call an F, and one use in a thousand.
@@ -159,11 +166,23 @@ template <class F>
     return {made, &made->result()};
   } else {
     auto& pool = home.stacks(options.stack_bytes);
+    using task = virtual_thread_running<value, std::decay_t<F>>;
+    // Smaller ones have room on the smallest stack.
+    if constexpr (task::most_bytes() > stack::stack_pool::least_stack_bytes / 2) {
+      check_room_on_stack(pool, task::most_bytes());
+    }
     auto slot = pool.allocate();
     if (!slot) throw_no_stack(pool, slot.error());
+    struct releaser {
+      stack::slot* slot;
+      ~releaser() {
+        if (slot) slot->pool().release(slot);
+      }
+    } unless_made{*slot};
     if (is_to_be_measured<std::decay_t<F>>(**slot)) [[unlikely]]
       (*slot)->begin_measuring();
-    auto& made = virtual_thread_running<value, std::decay_t<F>>::make(&home, site, **slot, std::forward<F>(f));
+    auto& made = task::make(&home, site, **slot, std::forward<F>(f));
+    unless_made.slot = nullptr;
     made.set_name(options.name);
     inherit(made, options);
     return {&made, &made.result()};
@@ -269,8 +288,9 @@ class [[nodiscard]] join_handle {
 
 /// Starts a task, which inherits the deadline in force. A callable runs on a virtual thread; a callable that returns a
 /// weft::task, or a weft::task itself, runs as a coroutine. Now and then (once in 16) a virtual thread that spawns lets
-/// others run before it goes on. Throws std::system_error when there is no memory, or no mapping, for a stack; it says
-/// which limit to raise.
+/// others run before it goes on.
+/// Throws std::system_error when there is no memory, or no mapping, for a stack; it says which limit to raise.
+/// Throws std::invalid_argument when the callable, or what it returns, is too large for the stack, on which both lie.
 template <class F>
 join_handle<detail::spawned_t<F>> spawn(const spawn_options& options, F&& f,
                                         std::source_location site = std::source_location::current()) {

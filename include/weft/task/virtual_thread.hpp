@@ -47,6 +47,8 @@ class virtual_thread : public task_state {
 
   /// Any thread.
   [[nodiscard]] bool runs_on(const stack::slot& slot) const noexcept { return &slot == &slot_; }
+  /// Any thread: the stack that it runs on.
+  [[nodiscard]] const stack::slot& own_stack() const noexcept { return slot_; }
 
  protected:
   virtual_thread(sched::scheduler* home, std::source_location site, stack::slot& slot) noexcept
@@ -87,10 +89,15 @@ class virtual_thread : public task_state {
 template <class T, class F>
 class virtual_thread_running final : public virtual_thread {
  public:
-  /// Made at the top of `slot`.
+  /// The bytes that it takes at the top of its stack at the most: what it calls, and what that returns, lie there.
+  [[nodiscard]] static constexpr std::size_t most_bytes() noexcept {
+    return sizeof(virtual_thread_running) + alignment();
+  }
+
+  /// Made at the top of `slot`, which has room for it.
   template <class G>
   static virtual_thread_running& make(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f) {
-    constexpr auto alignment = alignof(virtual_thread_running) > 64 ? alignof(virtual_thread_running) : std::size_t{64};
+    constexpr auto alignment = virtual_thread_running::alignment();
     auto top = reinterpret_cast<std::uintptr_t>(slot.top());
     auto address = (top - sizeof(virtual_thread_running)) / alignment * alignment;
     auto* place = slot.top() - (top - address);
@@ -104,6 +111,10 @@ class virtual_thread_running final : public virtual_thread {
   [[nodiscard]] const std::exception_ptr& thrown() const noexcept override { return outcome_.error(); }
 
  private:
+  static constexpr std::size_t alignment() noexcept {
+    return alignof(virtual_thread_running) > 64 ? alignof(virtual_thread_running) : std::size_t{64};
+  }
+
   template <class G>
   virtual_thread_running(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f)
       : virtual_thread{home, site, slot}, function_{std::in_place, std::forward<G>(f)} {}
