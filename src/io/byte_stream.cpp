@@ -24,6 +24,15 @@ result<void> byte_stream::send_all(std::span<const std::span<const std::byte>> p
 }
 
 result<std::size_t> byte_stream::try_recv(std::span<std::byte> into) {
+  auto& self = detail::current_task();
+  struct restore {
+    detail::task_state& task;
+    time_point deadline;
+    ~restore() { task.set_deadline(deadline); }
+  } at_end{self, self.deadline()};
+  // As at the beginning of a turn and of its first deadline: recv() tries before it looks at the clock.
+  self.set_deadline(no_deadline);
+  self.took_turn();
   deadline_scope at_once{now()};
   auto received = recv(into);
   if (!received && received.error() == errc::timed_out) return 0;

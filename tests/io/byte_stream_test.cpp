@@ -54,6 +54,22 @@ class simple_stream final : public byte_stream {
   tcp_stream& over_;
 };
 
+TEST_P(byte_streams, a_look_sees_what_is_there_however_often_it_is_taken_and_under_any_deadline) {
+  run([] {
+    constexpr std::size_t looks = 1'000;
+    auto [client, server] = connected_pair();
+    simple_stream tested{client};
+    ASSERT_TRUE(server.send_all(std::vector<std::byte>(looks + 1)));
+    std::byte one;
+    ASSERT_EQ(tested.recv({&one, 1}), 1u);  // the rest came with it
+    for (std::size_t look = 0; look < looks; ++look) {
+      deadline_scope within{std::chrono::hours{1}};
+      ASSERT_EQ(tested.try_recv({&one, 1}), 1u) << look;
+    }
+    EXPECT_EQ(tested.try_recv({&one, 1}), 0u);
+  });
+}
+
 struct heard {
   std::size_t sent = 0;
   std::string text;

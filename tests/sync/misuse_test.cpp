@@ -153,12 +153,13 @@ concept awaited_where_it_stands = requires(Op& op) { await(op); };
 template <class Op>
 concept co_awaited_where_it_stands = requires(Op& op) { operator co_await(op); };
 
-// What has something to hand over is given away to be awaited, and cannot be awaited by name at all.
+// What has something to hand over is given away to await(); a coroutine's frame keeps it, and it can be awaited by
+// name.
 using send = channel<std::string>::send_operation;
-static_assert(!awaited_where_it_stands<send> && !co_awaited_where_it_stands<send>);
+static_assert(!awaited_where_it_stands<send> && co_awaited_where_it_stands<send>);
 static_assert(!awaited_where_it_stands<task<int>>);
-static_assert(!co_awaited_where_it_stands<channel<int>::recv_operation>);
-static_assert(!co_awaited_where_it_stands<mutex::lock_operation>);
+static_assert(co_awaited_where_it_stands<channel<int>::recv_operation>);
+static_assert(co_awaited_where_it_stands<mutex::lock_operation>);
 static_assert(!std::copy_constructible<send>);
 
 constexpr auto once = "an operation of it is carried out once: make another one to wait again";
@@ -170,6 +171,16 @@ TEST(operations_with_something_to_hand_over, are_carried_out_once) {
         auto sending = words.async_send("word");
         EXPECT_TRUE(await(std::move(sending)));
         EXPECT_TRUE(await(std::move(sending)));
+      },
+      "channel", once);
+  expect_end(
+      [] {
+        channel<std::string> words{4};
+        spawn({.name = "culprit"}, [&]() -> task<> {
+          auto sending = words.async_send("word");
+          EXPECT_TRUE(co_await sending);
+          EXPECT_TRUE(co_await sending);
+        }).join();
       },
       "channel", once);
   expect_end(

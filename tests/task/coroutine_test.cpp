@@ -46,6 +46,73 @@ TEST_P(coroutines, a_million_deep_use_no_stack) {
   });
 }
 
+TEST_P(coroutines, await_a_join_handle_for_what_its_task_returned_or_threw) {
+  run([] {
+    int place = 0;
+    spawn([&]() -> task<void> {
+      auto child = spawn([] { return std::make_unique<int>(7); });
+      EXPECT_EQ(*co_await child, 7);
+      EXPECT_FALSE(child.joinable());
+      EXPECT_EQ(co_await spawn(one()), 1);
+      co_await spawn([] { EXPECT_TRUE(sleep(1h)); });
+      int& same = co_await spawn([&]() -> int& { return place; }).async_join();
+      EXPECT_EQ(&same, &place);
+      auto throwing = spawn([]() -> int { throw std::runtime_error{"no"}; });
+      EXPECT_THROW(static_cast<void>(co_await throwing), std::runtime_error);
+    }).join();
+  });
+}
+
+TEST_P(coroutines, that_await_a_join_handle_go_on_waiting_when_they_are_cancelled_or_time_out) {
+  run([] {
+    auto waiting = spawn([]() -> task<int> {
+      deadline_scope within{1h};
+      auto child = spawn([] {
+        EXPECT_TRUE(sleep(2h));
+        return 7;
+      });
+      co_return co_await child;
+    });
+    run_until_parked(waiting);
+    waiting.cancel();
+    auto began = now();
+    EXPECT_EQ(waiting.join(), 7);
+    EXPECT_EQ(now() - began, 2h);
+  });
+}
+
+TEST_P(coroutines, await_an_operation_that_has_a_name_again_and_again) {
+  run([] {
+    spawn([]() -> task<void> {
+      auto child = spawn([] { EXPECT_TRUE(sleep(1h)); });
+      auto end = child.async_wait();
+      EXPECT_TRUE(co_await end);
+      EXPECT_TRUE(co_await end);
+      auto nap = async_sleep(1h);
+      auto began = now();
+      EXPECT_TRUE(co_await nap);
+      EXPECT_TRUE(co_await nap);
+      EXPECT_EQ(now() - began, 1h);
+      co_await child;
+    }).join();
+  });
+}
+
+task<int&> lent(int& value) { co_return value; }
+
+TEST_P(coroutines, and_virtual_threads_return_references) {
+  run([] {
+    int place = 0;
+    EXPECT_EQ(&spawn([&]() -> int& { return place; }).join(), &place);
+    EXPECT_EQ(&spawn(lent(place)).join(), &place);
+    EXPECT_EQ(&await(lent(place)), &place);
+    scope children;
+    auto child = children.spawn_result([&]() -> const int& { return place; });
+    children.join();
+    EXPECT_EQ(&child.take(), &place);
+  });
+}
+
 generator<int> numbers(int below) {
   for (int i = 0; i < below; ++i) co_yield i;
 }

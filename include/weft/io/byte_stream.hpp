@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 
 #include <weft/base/result.hpp>
 
@@ -32,6 +33,9 @@ class byte_stream {
   /// Sends all of `from`.
   /// Parks. Cancel: some bytes may have been sent, so that the stream is only good for close().
   [[nodiscard]] virtual result<void> send_all(std::span<const std::byte> from);
+
+  /// The same of text: send_all("hello").
+  [[nodiscard]] result<void> send_all(std::string_view text) { return send_all(std::as_bytes(std::span{text})); }
 
   /// Sends all pieces in order, as few large writes.
   /// Parks. Cancel: as send_all.

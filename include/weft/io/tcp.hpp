@@ -114,6 +114,7 @@ class tcp_stream final : public byte_stream {
   [[nodiscard]] result<std::size_t> send(std::span<const std::byte> from) override { return await(async_send(from)); }
   [[nodiscard]] send_operation async_send(std::span<const std::byte> from) noexcept { return {socket_.get(), from}; }
 
+  using byte_stream::send_all;
   [[nodiscard]] result<void> send_all(std::span<const std::byte> from) override { return send_all({&from, 1}); }
   [[nodiscard]] result<void> send_all(std::span<const std::span<const std::byte>> pieces) override {
     return await(async_send_all(pieces));

@@ -62,6 +62,7 @@ class select_from_operation : public detail::select_machine<select_from_operatio
 
 /// Several operations as one, for co_await.
 template <class... Ops>
+  requires detail::all_operations<Ops...>
 [[nodiscard]] select_operation<Ops...> async_select(Ops&&... ops) {
   return select_operation<Ops...>{std::forward<Ops>(ops)...};
 }
@@ -75,8 +76,19 @@ template <detail::selectable Op>
 /// so a value that was to be sent is not lost.
 /// Parks. Cancel: none has happened; errc::cancelled, or errc::timed_out. A case that was decided first is returned.
 template <class... Ops>
+  requires detail::all_operations<Ops...>
 [[nodiscard]] typename select_operation<Ops...>::value_type select(Ops&&... ops) {
   return await(async_select(std::forward<Ops>(ops)...));
+}
+template <class... Ops>
+  requires(!detail::all_operations<Ops...>)
+auto async_select(Ops&&...) {
+  return detail::refuse_cases<Ops...>();
+}
+template <class... Ops>
+  requires(!detail::all_operations<Ops...>)
+auto select(Ops&&...) {
+  return detail::refuse_cases<Ops...>();
 }
 
 /// The same over operations of one type, as many as there are: gives the index and the value. Parks.

@@ -6,6 +6,8 @@
 #include <source_location>
 #include <utility>
 
+#include <weft/task/awaitable.hpp>
+
 namespace weft::detail {
 
 struct async_frame;
@@ -39,11 +41,16 @@ struct async_frame {
   std::source_location suspended_at;
 
   /// Every co_await of the coroutine goes through here, which notes where it stands.
-  template <class Awaitable>
+  template <awaitable Awaitable>
   [[nodiscard]] Awaitable&& await_transform(Awaitable&& awaited,
                                             std::source_location where = std::source_location::current()) noexcept {
     suspended_at = where;
     return std::forward<Awaitable>(awaited);
+  }
+  template <class Other>
+    requires(!awaitable<Other>)
+  [[nodiscard]] auto await_transform(Other&&) noexcept {
+    return refuse_to_await<Other>();
   }
 };
 

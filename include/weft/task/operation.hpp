@@ -15,6 +15,7 @@
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/timer.hpp>
 #include <weft/task/async_frame.hpp>
+#include <weft/task/awaitable.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/outcome.hpp>
 #include <weft/task/task_state.hpp>
@@ -50,6 +51,10 @@ concept operation = std::move_constructible<Op> && requires(Op& op, wait_node& n
 };
 
 namespace detail {
+
+/// A weft::task, which has no need of being an operation.
+template <class T>
+inline constexpr bool is_coroutine = requires { typename T::promise_type; };
 
 /// An operation that cannot be left at once: its buffers belong to the kernel while it is under way, or it has to take
 /// a lock back first. `request_cancel(node, epoch)` is called instead of disarm() when the wait was cancelled or timed
@@ -450,6 +455,24 @@ class operation_awaiter final : wait_step {
   bool gives_way_ = false;
 };
 
+/// An awaiter with the operation that it carries out.
+template <operation Op>
+class owning_awaiter {
+ public:
+  explicit owning_awaiter(Op op) : op_{std::move(op)} {}
+
+  [[nodiscard]] bool await_ready() { return awaiter_.await_ready(); }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> here) {
+    return awaiter_.await_suspend(here);
+  }
+  typename Op::value_type await_resume() { return awaiter_.await_resume(); }
+
+ private:
+  Op op_;
+  operation_awaiter<Op> awaiter_{op_};
+};
+
 }  // namespace detail
 
 /// Carries out `op` where the caller stands: a virtual thread parks, a plain OS thread blocks.
@@ -457,6 +480,20 @@ class operation_awaiter final : wait_step {
 template <operation Op>
 typename Op::value_type await(Op op) {
   return detail::await_on_stack(op, detail::current_stack());
+}
+
+/// What is no operation: says so.
+template <class Other>
+  requires(!operation<std::remove_cvref_t<Other>> && !detail::is_coroutine<std::remove_cvref_t<Other>>)
+auto await(Other&& given) {
+  if constexpr (detail::outcome_of_call<std::remove_cvref_t<Other>>) {
+    static_assert(detail::never<Other>,
+                  "weft::await takes an operation, x.async_f(): the plain form, x.f(), has waited already, so use its "
+                  "value as it is");
+  } else {
+    static_assert(detail::never<Other>, "weft::await takes an operation, x.async_f(), or a weft::task");
+  }
+  return std::forward<Other>(given);
 }
 
 namespace detail {
@@ -480,13 +517,12 @@ void wait_uncancelled(Op op, const char* what) {
 
 }  // namespace detail
 
-/// Carries out `op` in a coroutine, which is suspended meanwhile. Lifetime: what it returns is awaited in the same
-/// expression.
-template <operation Op>
-[[nodiscard]] auto operator co_await(Op&& op)
-  requires(!std::is_lvalue_reference_v<Op>)
-{
-  return detail::operation_awaiter<Op>{op};
+/// Carries out `op` in a coroutine, which is suspended meanwhile. One that has a name is awaited as it is: again and
+/// again, unless it is carried out once. Lifetime: what it returns is awaited in the same expression.
+template <class Op>
+  requires operation<std::remove_reference_t<Op>>
+[[nodiscard]] auto operator co_await(Op&& op) {
+  return detail::operation_awaiter<std::remove_reference_t<Op>>{op};
 }
 
 namespace detail {

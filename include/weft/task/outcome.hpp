@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -18,6 +19,8 @@ using value_or_unit = std::conditional_t<std::is_void_v<T>, unit, T>;
 /// Thread: the task until it has ended, then whoever joins it.
 template <class T>
 class outcome {
+  static constexpr bool is_reference = std::is_reference_v<T>;
+
  public:
   /// Calls `f` and keeps what it returns or throws.
   template <class F>
@@ -26,6 +29,9 @@ class outcome {
       if constexpr (std::is_void_v<T>) {
         std::invoke(std::forward<F>(f));
         value_.emplace();
+      } else if constexpr (is_reference) {
+        auto&& given = std::invoke(std::forward<F>(f));
+        value_.emplace(std::addressof(given));
       } else {
         value_.emplace(std::invoke(std::forward<F>(f)));
       }
@@ -36,7 +42,11 @@ class outcome {
 
   template <class... Args>
   void set_value(Args&&... args) {
-    value_.emplace(std::forward<Args>(args)...);
+    if constexpr (is_reference) {
+      value_.emplace(std::addressof(args)...);
+    } else {
+      value_.emplace(std::forward<Args>(args)...);
+    }
   }
   void set_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
@@ -48,11 +58,15 @@ class outcome {
   /// Returns the value, moved out, or throws what was thrown. Once.
   T take() {
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
-    if constexpr (!std::is_void_v<T>) return std::move(*value_);
+    if constexpr (is_reference) {
+      return static_cast<T>(**value_);
+    } else if constexpr (!std::is_void_v<T>) {
+      return std::move(*value_);
+    }
   }
 
  private:
-  std::optional<value_or_unit<T>> value_;
+  std::optional<std::conditional_t<is_reference, std::add_pointer_t<T>, value_or_unit<T>>> value_;
   std::exception_ptr error_;
 };
 

@@ -130,8 +130,14 @@ class race_operation : public detail::case_tuple<Ops...>,
 /// Order: an operation that waits in a queue begins anew there, last, whenever another one has failed.
 /// Cancel: none has succeeded; errc::cancelled, or errc::timed_out.
 template <class... Ops>
+  requires detail::all_operations<Ops...>
 [[nodiscard]] race_operation<Ops...> race(Ops&&... ops) {
   return race_operation<Ops...>{std::forward<Ops>(ops)...};
+}
+template <class... Ops>
+  requires(!detail::all_operations<Ops...>)
+auto race(Ops&&...) {
+  return detail::refuse_cases<Ops...>();
 }
 
 }  // namespace weft

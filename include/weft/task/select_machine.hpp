@@ -315,11 +315,29 @@ class case_tuple {
   std::array<wait_node, sizeof...(Ops)> nodes_;
 };
 
+/// Whether each is an operation, held or referred to.
+template <class... Ops>
+concept all_operations = (operation<std::remove_reference_t<Ops>> && ...);
+
+/// Among several operations there is something else: says so.
+template <class... Ops>
+auto refuse_cases() noexcept {
+  if constexpr ((outcome_of_call<std::remove_cvref_t<Ops>> || ...)) {
+    static_assert(never<Ops...>, "each case is an operation, x.async_f(): the plain form, x.f(), has waited already");
+  } else if constexpr ((is_coroutine<std::remove_cvref_t<Ops>> || ...)) {
+    static_assert(never<Ops...>,
+                  "each case is an operation, and a weft::task is none: spawn it, and wait for handle.async_wait() or "
+                  "handle.async_join()");
+  } else {
+    static_assert(never<Ops...>, "each case is an operation, x.async_f()");
+  }
+  return std::suspend_never{};
+}
+
 /// What those may be that are all waited for.
 template <class... Ops>
 struct check_all_cases {
   static_assert(sizeof...(Ops) != 0, "a wait for none of several operations would last for ever");
-  static_assert((operation<std::remove_reference_t<Ops>> && ...), "each case is an operation, such as x.async_recv()");
 };
 
 /// What those may be of which one counts.

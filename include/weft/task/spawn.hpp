@@ -32,6 +32,9 @@ struct spawn_options {
   inherits_deadline deadline = inherits_deadline::yes;
 };
 
+template <class T>
+class join_handle;
+
 namespace detail {
 
 template <class T>
@@ -195,7 +198,9 @@ class end_operation {
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::join;
   static constexpr bool locks_to_arm = true;
-  explicit end_operation(task_state& target) noexcept : target_{&target} {}
+  explicit end_operation(task_state& target) noexcept : end_operation{&target} {}
+  explicit end_operation(task_state* target) noexcept : target_{target} {}
+  [[nodiscard]] bool has_target() const noexcept { return target_ != nullptr; }
 
   bool try_complete() const noexcept { return target_->has_ended(); }
   bool arm(wait_node& node) noexcept {
@@ -212,6 +217,33 @@ class end_operation {
   task_state* target_;
 };
 
+/// Waits for the end of a task whatever happens to the caller meanwhile, and gives what it returned. See
+/// join_handle::join.
+template <class T>
+class join_operation {
+ public:
+  using value_type = T;
+  static constexpr wait_kind kind = wait_kind::join;
+  static constexpr bool runs_to_its_end = true;
+  static constexpr bool locks_to_arm = true;
+  join_operation(join_handle<T>& handle, task_state* target) noexcept : handle_{&handle}, end_{target} {}
+
+  bool try_complete() const {
+    WEFT_CHECK(end_.has_target(), "a task is joined once, and not after it was detached", "join_handle", handle_);
+    return end_.try_complete();
+  }
+  bool arm(wait_node& node) noexcept { return end_.arm(node); }
+  void disarm(wait_node& node) noexcept { end_.disarm(node); }
+  bool finish() const noexcept { return true; }
+  value_type take() { return handle_->join(); }
+  [[noreturn]] static value_type fail(errc) { std::terminate(); }  // never called: runs_to_its_end
+  void describe(wait_description& into) const { end_.describe(into); }
+
+ private:
+  join_handle<T>* handle_;
+  end_operation end_;
+};
+
 /// Waits for the end of a task, whatever happens to the caller meanwhile.
 void wait_for_end(task_state& target) noexcept;
 /// The same for join(), which a deadlock may end: throws deadlock_error.
@@ -223,6 +255,8 @@ void wait_to_join(task_state& target);
 /// Thread: one at a time.
 template <class T>
 class [[nodiscard]] join_handle {
+  static_assert(!std::is_rvalue_reference_v<T>, "a task returns a value, or a reference to what outlives it: no T&&");
+
  public:
   join_handle() = default;
   explicit join_handle(detail::started<T> started) noexcept : task_{started.task}, result_{started.result} {}
@@ -262,6 +296,11 @@ class [[nodiscard]] join_handle {
   /// The end of the task as an operation: cancellable, with deadlines, for select and co_await. After it, join() does
   /// not wait.
   [[nodiscard]] detail::end_operation async_wait() const noexcept { return detail::end_operation{*task_}; }
+
+  /// join() as an operation, for coroutines: `co_await handle.async_join()`, for which `co_await handle` is short.
+  /// Neither a cancel nor a deadline ends it.
+  [[nodiscard]] detail::join_operation<T> async_join() noexcept { return {*this, task_}; }
+  [[nodiscard]] auto operator co_await() noexcept { return detail::owning_awaiter{async_join()}; }
 
   /// Asks the task to stop: its present and future waits fail with errc::cancelled. Does not wait.
   void cancel() noexcept { task_->cancel(); }

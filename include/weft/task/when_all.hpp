@@ -82,8 +82,14 @@ class when_all_operation : public detail::case_tuple<Ops...>,
 ///   the kernel does is asked to end, what runs to its end does, and both are waited for.
 /// Throws what an operation throws, the first of those that throw; what the others gave is lost then.
 template <class... Ops>
+  requires detail::all_operations<Ops...>
 [[nodiscard]] when_all_operation<Ops...> when_all(Ops&&... ops) {
   return when_all_operation<Ops...>{std::forward<Ops>(ops)...};
+}
+template <class... Ops>
+  requires(!detail::all_operations<Ops...>)
+auto when_all(Ops&&...) {
+  return detail::refuse_cases<Ops...>();
 }
 
 }  // namespace weft

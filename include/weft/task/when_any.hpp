@@ -72,8 +72,14 @@ class when_any_operation : public detail::case_tuple<Ops...>,
 /// it: a read at an offset takes nothing from the file, but what was written is. Cancel: none has happened;
 /// errc::cancelled, or errc::timed_out. A case that was decided first is returned.
 template <class... Ops>
+  requires detail::all_operations<Ops...>
 [[nodiscard]] when_any_operation<Ops...> when_any(Ops&&... ops) {
   return when_any_operation<Ops...>{std::forward<Ops>(ops)...};
+}
+template <class... Ops>
+  requires(!detail::all_operations<Ops...>)
+auto when_any(Ops&&...) {
+  return detail::refuse_cases<Ops...>();
 }
 
 }  // namespace weft
