@@ -101,6 +101,17 @@ class carrier {
     return mine != nullptr;
   }
 
+  /// Its thread: the task that it runs blocks it from here on, or does not any more. The caller holds no seat.
+  void set_blocks(bool blocks) noexcept {
+    // release: the watch that sees it sees what runs; pairs with blocks()
+    blocks_.store(blocks, std::memory_order_release);
+  }
+  /// The watch.
+  [[nodiscard]] bool blocks() const noexcept {
+    // acquire: as above
+    return blocks_.load(std::memory_order_acquire);
+  }
+
   /// The watch, after the heavy fence.
   [[nodiscard]] bool is_inside() const noexcept {
     // acquire: sees the seat as the carrier left it
@@ -115,6 +126,8 @@ class carrier {
   friend void begin_turn_after(carrier&, runnable&, departure, runnable&) noexcept;
   friend bool goes_on_alone(carrier&, runnable&) noexcept;
   friend bool settle(carrier&, runnable&, departure) noexcept;
+  friend void begin_blocking() noexcept;
+  friend void end_blocking() noexcept;
 
   /// enter() without a seat, or with one that has become another's.
   seat* lose_seat() noexcept;
@@ -124,6 +137,8 @@ class carrier {
   seat* seat_ = nullptr;  // what its thread believes, checked by enter(); written while nobody sits there
   std::atomic<runnable*> runs_{nullptr};
   std::atomic<bool> inside_{true};
+  std::atomic<bool> blocks_{false};
+  bool counts_as_work_ = false;  // its task goes on without a seat after it blocked; its thread's
   // A run beside a seat; its thread's.
   std::chrono::steady_clock::time_point began_{};
   std::optional<thread_usage> used_before_;

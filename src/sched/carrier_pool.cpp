@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
+#include <utility>
 
 #include <weft/sched/fork.hpp>
 
 #include "sched/seat.hpp"
 #include "sched/thread_state.hpp"
+#include "sched/watch.hpp"
 
 namespace weft::sched {
 namespace {
@@ -28,6 +30,28 @@ runnable* current_runnable() noexcept {
 void resume_on_guest(carrier& guest, runnable& task) noexcept {
   task.resume(guest);
   static_cast<void>(guest.end());
+}
+
+scheduler* scheduler_to_block() noexcept {
+  auto* self = current_carrier();
+  return self && !self->is_guest() && self->runs() ? &self->owner() : nullptr;
+}
+
+void begin_blocking() noexcept {
+  auto& self = *current_carrier();
+  if (std::exchange(self.counts_as_work_, false)) self.owner().external_work_ended();
+  self.set_blocks(true);
+  if (self.seat_) self.owner().watch_->seat_is_blocked();
+}
+
+void end_blocking() noexcept {
+  auto& self = *current_carrier();
+  self.set_blocks(false);
+  if (held_seat{}.get()) {
+    self.owner().external_work_ended();  // the task holds up a virtual clock by running on a seat
+  } else {
+    self.counts_as_work_ = true;
+  }
 }
 
 [[gnu::noinline]] seat* carrier::lose_seat() noexcept {
@@ -147,6 +171,7 @@ void carrier_pool::work(carrier& self) noexcept {
   }
   if (auto* place = wait_for_seat(self)) {
     if (!place->run(self)) {
+      end_counting(self);
       place->where_to_wait().end_on_this_thread();
       work_beside(self);
     }
@@ -154,6 +179,11 @@ void carrier_pool::work(carrier& self) noexcept {
     work_beside(self);
   }
   set_current_carrier(nullptr);
+}
+
+/// The task that blocked `self` and went on without a seat has parked or ended.
+void carrier_pool::end_counting(carrier& self) noexcept {
+  if (std::exchange(self.counts_as_work_, false)) owner_.external_work_ended();
 }
 
 seat* carrier_pool::wait_for_seat(carrier& self) {
@@ -187,6 +217,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
     self.used_before_ = usage_of_this_thread();
     task->resume(self);
     static_cast<void>(self.end());
+    end_counting(self);
     running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as at the beginning
     lock.lock();
   }

@@ -73,6 +73,7 @@ class carrier_pool {
   static void join(std::list<carrier>& finished) noexcept;
   void work(carrier& self) noexcept;
   void work_beside(carrier& self) noexcept;
+  void end_counting(carrier& self) noexcept;
   [[nodiscard]] seat* wait_for_seat(carrier& self);
 
   scheduler& owner_;

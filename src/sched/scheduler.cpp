@@ -59,12 +59,11 @@ scheduler::scheduler(scheduler_options options) : carriers_{std::make_unique<car
   for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, count, make_driver(i)));
   idle_.reserve(count);
   // Under a virtual clock all is to happen in the order that the tasks give, whatever time it takes.
-  if (options.watch.enabled && !virtual_clock::active()) {
-    watch_ = std::make_unique<class watch>(*this, *carriers_, std::move(options.watch));
-  }
+  if (virtual_clock::active()) options.watch.enabled = false;
+  watch_ = std::make_unique<class watch>(*this, *carriers_, std::move(options.watch));
   try {
     for (auto& each : seats_) carriers_->start_on(*each);
-    if (watch_) watch_->start();
+    watch_->start();
   } catch (...) {
     stop();
     throw;
@@ -75,7 +74,7 @@ scheduler::~scheduler() { stop(); }
 
 void scheduler::stop() noexcept {
   // First: from here on no seat changes hands.
-  if (watch_) watch_->stop();
+  watch_->stop();
   // release: pairs with the acquire in find_task
   stopping_.store(true, std::memory_order_release);
   for (auto& each : seats_) each->where_to_wait().wake();
@@ -190,14 +189,14 @@ void scheduler::become_idle(seat& self) noexcept {
     idle_.erase(found);
     idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as above
   }
-  if (watch_) watch_->seat_is_busy();
+  watch_->seat_is_busy();
   // acquire: the bells; pairs with ring_when_busy()
   for (auto& each : busy_bells_) {
     if (auto* bell = each.load(std::memory_order_acquire)) bell->ring();
   }
 }
 
-bool scheduler::cores_are_taken() const noexcept { return watch_ && watch_->cores_are_taken(); }
+bool scheduler::cores_are_taken() const noexcept { return watch_->cores_are_taken(); }
 
 bool scheduler::all_seats_idle() const noexcept {
   // seq_cst: the watch must see a seat that stopped being idle, or that seat the watch asleep

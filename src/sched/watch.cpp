@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <exception>
 
 #include <weft/base/asymmetric_fence.hpp>
 
@@ -36,17 +37,50 @@ watch::watch(scheduler& owner, carrier_pool& carriers, watch_options options)
 }
 
 void watch::start() {
-  thread_ = std::thread{[this] { work(); }};
+  if (options_.enabled) thread_ = std::thread{[this] { work(); }};
 }
 
 void watch::stop() noexcept {
-  if (!thread_.joinable()) return;
-  {
-    std::lock_guard guard{mutex_};
-    stopping_ = true;
-    changed_.notify_one();
+  std::unique_lock lock{mutex_};
+  stopping_ = true;
+  changed_.notify_one();
+  lock.unlock();
+  if (thread_.joinable()) thread_.join();
+}
+
+void watch::seat_is_blocked() noexcept {
+  std::lock_guard guard{mutex_};
+  if (stopping_) return;
+  asked_ = true;
+  changed_.notify_one();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread{[this] { serve_blocked(); }};
+  } catch (const std::exception&) {
+    // No thread is to be had: the seat stands still.
   }
-  thread_.join();
+}
+
+void watch::serve_blocked() {
+  become_watch();
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || asked_; });
+    if (stopping_) return;
+    asked_ = false;
+    lock.unlock();
+    for (auto& each : owner_.seats_) hand_over_if_blocked(*each);
+    lock.lock();
+  }
+}
+
+void watch::hand_over_if_blocked(seat& one) {
+  auto& sits = one.sitter();
+  if (!sits.blocks()) return;
+  untold unreported;
+  unreported.event.reason = stall_reason::lock;
+  if (!take_from(one, sits, one.resumed(), unreported, only_if::blocked)) return;
+  if (unreported.event.handed_over) carriers_.prepare_spare();
 }
 
 void watch::wake() noexcept {
@@ -67,12 +101,14 @@ bool watch::wait() {
     asleep_.store(true, std::memory_order_seq_cst);
     if (all_is_idle()) {
       // relaxed: under the mutex, where it is cleared
-      changed_.wait(lock, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
+      changed_.wait(lock, [this] { return stopping_ || asked_ || !asleep_.load(std::memory_order_relaxed); });
     }
     asleep_.store(false, std::memory_order_relaxed);  // relaxed: under the mutex
     idle_ticks_ = 0;
   }
-  return !changed_.wait_for(lock, tick_, [this] { return stopping_; });
+  changed_.wait_for(lock, tick_, [this] { return stopping_ || asked_; });
+  asked_ = false;
+  return !stopping_;
 }
 
 void watch::work() {
@@ -89,6 +125,7 @@ void watch::work() {
 }
 
 void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
+  hand_over_if_blocked(one);
   auto& sits = one.sitter();
   auto resumed = one.resumed();
   if (sits.is_inside() || resumed != seen.resumed) {
@@ -105,7 +142,7 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
   untold found;
   found.event.held = held;
   explain(found, sits, seen);
-  if (!take_from(one, sits, resumed, found)) return;
+  if (!take_from(one, sits, resumed, found, only_if::stuck)) return;
   if (found.event.handed_over) carriers_.prepare_spare();
   if (std::exchange(seen.reported, true)) return;
   if (record(found.event, present)) untold_.push_back(std::move(found));
@@ -127,12 +164,12 @@ void watch::explain(untold& found, carrier& by, const sighting& seen) {
   }
 }
 
-bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found) {
+bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found, only_if how) {
   auto& event = found.event;
   auto* spare = one.where_to_wait().prepare_hand_over() ? carriers_.take_spare() : nullptr;
   one.begin_decision(stuck);
   base::asymmetric_fence_heavy();
-  bool still_stuck = !stuck.is_inside() && one.resumed() == resumed;
+  bool still_stuck = !stuck.is_inside() && one.resumed() == resumed && (how != only_if::blocked || stuck.blocks());
   if (still_stuck) {
     auto* task = stuck.runs();
     auto who = task->who();
@@ -142,7 +179,8 @@ bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& 
     found.task = task;
     // Whom the system kept from running need not be one that computes.
     bool is_to_blame = event.reason != stall_reason::not_scheduled || event.on_cpu >= tick_;
-    if (spare && is_to_blame) carrier_pool::mark(*task);
+    // Where the watch is off, tasks run on seats alone.
+    if (spare && is_to_blame && options_.enabled) carrier_pool::mark(*task);
   }
   one.decide(still_stuck && spare ? *spare : stuck);
   if (!spare) return still_stuck;

@@ -30,8 +30,12 @@ class watch {
   watch(const watch&) = delete;
   watch& operator=(const watch&) = delete;
 
-  /// Starts the thread. After the carriers.
+  /// Starts the thread, unless it is off. After the carriers.
   void start();
+
+  /// A carrier's task has said that it blocks: its seat is handed over at once. Starts the thread where it is off, for
+  /// nothing else but that. Thread: that carrier, in its task's own code.
+  void seat_is_blocked() noexcept;
 
   /// A seat has something to do after all were idle. Thread: any.
   void seat_is_busy() noexcept {
@@ -74,13 +78,17 @@ class watch {
   };
 
   void work();
+  /// Where the watch is off: hands over the seats whose tasks block.
+  void serve_blocked();
+  void hand_over_if_blocked(seat& one);
   /// Waits for a tick; or, after many ticks at which all was idle, until a seat is busy. False: stop.
   [[nodiscard]] bool wait();
   [[nodiscard]] bool all_is_idle() const noexcept;
   void wake() noexcept;
   void look_at(seat& one, sighting& seen, clock::time_point present);
+  enum class only_if { stuck, blocked };
   /// Returns false when the task has gone on meanwhile.
-  [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found);
+  [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found, only_if how);
   void add_threads_beside();
   void look_at_cores(clock::time_point present);
   /// Fills in what the task is doing.
@@ -105,7 +113,7 @@ class watch {
 
   std::mutex mutex_;  // guards stopping_ and the sleep
   std::condition_variable changed_;
-  bool stopping_ = false;
+  bool stopping_ = false, asked_ = false;
   std::atomic<bool> asleep_{false};
 
   struct site_record {

@@ -261,7 +261,7 @@ void runtime::count_blocking_wait(const detail::task_state& coroutine, wait_kind
   }
   if (is_first) {
     report_("a coroutine, the " + describe(coroutine) + ", waits (" + std::string{to_string(kind)} +
-            ") in the blocking form, which stops its seat: co_await is for coroutines");
+            ") in the blocking form, which takes another OS thread for its seat: co_await is for coroutines");
   }
 }
 

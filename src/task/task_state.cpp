@@ -27,6 +27,8 @@ class os_thread_state final : public task_state {
   void resume(sched::carrier&) noexcept override { std::terminate(); }  // never scheduled
 
   void make_ready() noexcept override {
+    // Before the task can go on, without a seat perhaps: a virtual clock waits for it.
+    if (blocked_) blocked_->external_work_started();
     std::lock_guard guard{mutex_};
     ready_ = true;
     ready_condition_.notify_one();
@@ -35,8 +37,10 @@ class os_thread_state final : public task_state {
   void park(time_point until) noexcept override {
     sched::check_threads_exist();
     wait_awake();
+    blocked_ = sched::scheduler_to_block();  // before make_ready() may be called
     if (!commit_park()) return;
     blocked_in_place blocked{waits_for()};
+    blocked_carrier carrier{blocked_ != nullptr};
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
     bool own_first = timer_due_ < until;
@@ -70,6 +74,22 @@ class os_thread_state final : public task_state {
   static constexpr std::chrono::nanoseconds longest_awake = std::chrono::microseconds{10};
   static constexpr unsigned most_worthwhile = 4, try_again = 32, pauses = 4;
 
+  /// Of a coroutine, whose seat goes on without it.
+  class blocked_carrier {
+   public:
+    explicit blocked_carrier(bool is_one) noexcept : is_one_{is_one} {
+      if (is_one_) sched::begin_blocking();
+    }
+    ~blocked_carrier() {
+      if (is_one_) sched::end_blocking();
+    }
+    blocked_carrier(const blocked_carrier&) = delete;
+    blocked_carrier& operator=(const blocked_carrier&) = delete;
+
+   private:
+    bool is_one_;
+  };
+
   void destroy() noexcept override {}
 
   void wait_awake() noexcept {
@@ -92,6 +112,7 @@ class os_thread_state final : public task_state {
   unsigned waits_ = 0;
   std::int32_t timer_reason_ = 0;
   time_point timer_due_ = no_deadline;
+  sched::scheduler* blocked_ = nullptr;  // of the coroutine that waits as this thread, if one does
   std::exception_ptr nothing_;
 };
 
@@ -252,7 +273,8 @@ bool sleep_operation::arm(wait_node& node) noexcept {
     static_cast<os_thread_state&>(task).add_timer(until_, node.case_index);
     return false;
   }
-  timer_.arm(*node.task, node.epoch, until_, node.case_index);
+  // Never: under a virtual clock, which moves to the next timer, it would come.
+  if (until_ != no_deadline) timer_.arm(*node.task, node.epoch, until_, node.case_index);
   return false;
 }
 

@@ -1,5 +1,6 @@
 #include "task/task_fixture.hpp"
 
+#include <atomic>
 #include <memory>
 #include <ranges>
 #include <stdexcept>
@@ -218,6 +219,71 @@ TEST(misuse, of_a_generator_iterated_over_twice_is_reported) {
   auto twice = numbers(2);
   for (int each : twice) static_cast<void>(each);
   EXPECT_DEATH(static_cast<void>(twice.begin()), "iterated over once");
+}
+
+TEST_P(coroutines, that_join_in_the_blocking_form_let_their_seat_go_on) {
+  run([] {
+    for (int i = 0; i < 20; ++i) {
+      auto began = now();
+      auto joiner = [&]() -> task<int> {
+        auto first = spawn([] { return sleep(1h) ? 7 : 0; });
+        auto second = spawn([]() -> task<int> { co_return co_await async_sleep(2h) ? 8 : 0; });
+        const int sum = first.join() + second.join();
+        EXPECT_EQ(now() - began, 2h) << "the clock waits for it";
+        EXPECT_TRUE(co_await async_sleep(1h));
+        EXPECT_EQ(now() - began, 3h);
+        co_return sum;
+      };
+      EXPECT_EQ(spawn(joiner).join(), 15);
+    }
+  });
+}
+
+TEST_P(coroutines, that_drop_a_handle_let_their_seat_go_on) {
+  run([] {
+    for (int i = 0; i < 20; ++i) {
+      std::atomic<bool> dropped{false}, others_ran{false}, child_ended{false};
+      auto other = spawn([&] {
+        while (!dropped) yield();
+        EXPECT_TRUE(sleep(1h));
+        others_ran = true;
+      });
+      auto dropper = spawn([&]() -> task<> {
+        {
+          auto child = spawn([&] {
+            cancellation_shield to_the_end;
+            EXPECT_TRUE(sleep(2h));
+            child_ended = true;
+          });
+          dropped = true;
+        }
+        EXPECT_TRUE(child_ended);
+        EXPECT_TRUE(others_ran);
+        co_return;
+      });
+      dropper.join();
+      other.join();
+    }
+  });
+}
+
+TEST_P(coroutines, that_wait_in_a_blocking_form_let_their_seat_go_on_where_there_is_no_watch) {
+  for (auto enabled : {false, true}) {
+    runtime home{{.seats = GetParam(), .watch = {.enabled = enabled}, .report = [](std::string_view) {}}};
+    run_in(home, {}, [] {
+      std::atomic<int> ran{0};
+      auto blocks = [&]() -> task<> {
+        // Each child needs a seat, and there are more who block than seats.
+        spawn([&] { ++ran; }).join();
+        co_await async_yield();
+        spawn([&] { ++ran; }).join();
+      };
+      std::vector<join_handle<void>> all;
+      for (int i = 0; i < 50; ++i) all.push_back(spawn(blocks));
+      for (auto& each : all) each.join();
+      EXPECT_EQ(ran, 100);
+    });
+  }
 }
 
 }  // namespace

@@ -138,6 +138,7 @@ class scheduler {
   friend class timer_entry;
   friend class watch;
   friend bool settle(carrier&, runnable&, departure) noexcept;
+  friend void begin_blocking() noexcept;
 
   [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
   [[nodiscard]] seat& any_seat() noexcept { return *seats_.front(); }
@@ -151,7 +152,7 @@ class scheduler {
   thread_owner threads_;
   std::vector<std::unique_ptr<seat>> seats_;
   std::unique_ptr<carrier_pool> carriers_;
-  std::unique_ptr<class watch> watch_;  // null when off
+  std::unique_ptr<class watch> watch_;  // off, it only serves tasks that say that they block
   global_queue arrivals_;
 
   std::mutex idle_mutex_;    // guards idle_
@@ -165,6 +166,15 @@ class scheduler {
   std::atomic<bool> stopping_{false};
   std::array<std::atomic<base::bell*>, 2> busy_bells_{};  // indexed by busy_bell
 };
+
+/// The scheduler one of whose own carriers the calling OS thread is, while it runs a task; otherwise null.
+[[nodiscard]] scheduler* scheduler_to_block() noexcept;
+/// On such a thread: the task is about to block it, as a coroutine does that waits in a blocking form. The seat, if the
+/// carrier has one, goes to another OS thread at once.
+void begin_blocking() noexcept;
+/// The task goes on. Whoever ended its wait has called external_work_started() before, so that a virtual clock does not
+/// move on first.
+void end_blocking() noexcept;
 
 /// The task that the calling carrier runs; null when it runs none or is a plain OS thread. Never inlined, so that no
 /// compiler keeps the thread's address across a park.

@@ -65,7 +65,7 @@ struct stall_site {
 /// timers and what the reactor has to say go on. The task goes on beside, at a lower priority of the OS, and tasks that
 /// were found to do that run beside from the start until they have shown three times that they do not any more.
 struct watch_options {
-  /// Off: a task that does not park stops its seat for as long.
+  /// Off: a task that does not park stops its seat for as long, unless it is a coroutine that waits in a blocking form.
   bool enabled = true;
   /// How long a task may run before it loses its seat. Noticed at most half a slice later. At least 1 ms.
   time_span slice = std::chrono::milliseconds{10};

@@ -68,8 +68,8 @@ struct runtime_options {
   static constexpr std::size_t most_seats = 1024, most_threads = 4096;
 };
 
-/// The coroutines of one spawn site that waited in a blocking form, which stops their seat for as long: co_await is for
-/// them.
+/// The coroutines of one spawn site that waited in a blocking form. Each such wait takes an OS thread for as long, and
+/// another for the seat, which goes on at once: co_await is for coroutines.
 struct blocking_wait_site {
   std::source_location spawned_at;
   std::uint64_t waits = 0;

@@ -267,7 +267,8 @@ class [[nodiscard]] join_handle {
     std::swap(result_, other.result_);
     return *this;
   }
-  /// Parks until the task has ended. What the task threw is lost with it.
+  /// Parks until the task has ended. What the task threw is lost with it. A coroutine blocks its OS thread, and its
+  /// seat goes on with another: it may co_await async_wait() first.
   ~join_handle() {
     if (!task_) return;
     task_->cancel();
