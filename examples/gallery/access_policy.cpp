@@ -22,11 +22,21 @@ bool same_ignoring_case(std::string_view left, std::string_view right) {
   return std::ranges::equal(left, right, {}, lower, lower);
 }
 
-/// "[::1]:8080" -> "[::1]", "localhost:8080" -> "localhost"
+bool is_port(std::string_view text) {
+  return text.size() <= 5 && std::ranges::all_of(text, [](char each) { return each >= '0' && each <= '9'; });
+}
+
+/// "[::1]:8080" -> "[::1]", "localhost:8080" -> "localhost". What follows the host and is no port stays: then no host
+/// is known by that.
 std::string_view without_port(std::string_view host) {
-  const auto colon = host.rfind(':');
-  if (colon == std::string_view::npos || host.ends_with(']')) return host;
-  return host.substr(0, colon);
+  const auto colon = host.find(':', host.starts_with('[') ? std::min(host.find(']'), host.size()) : 0);
+  return colon != std::string_view::npos && is_port(host.substr(colon + 1)) ? host.substr(0, colon) : host;
+}
+
+/// "localhost." -> "localhost": with the dot, a name is looked up as it is and with no domain behind it.
+std::string_view without_root(std::string_view name) {
+  if (name.size() > 1 && name.ends_with('.')) name.remove_suffix(1);
+  return name;
 }
 
 bool is_address(std::string_view host) {
@@ -50,34 +60,48 @@ problem foreign_page() {
 
 access_policy::access_policy(settings wanted) : settings_(std::move(wanted)) {}
 
-std::optional<problem> access_policy::check(const sender& who) const {
-  if (!is_known_host(without_port(who.host))) {
+std::optional<problem> access_policy::check(const sender& who, guess_limit::time_point now) const {
+  if (who.host && !is_known_host(without_port(*who.host))) {
     return problem{403, "unknown_host",
                    "the gallery is not known by the name in the Host field: use its address, or start it with --host "
                    "and that name"};
   }
   if (!who.changes_something) return std::nullopt;
-  if (who.origin && !is_same_origin(*who.origin, who.host)) return foreign_page();
+  if (who.origin && !is_same_origin(*who.origin, who.host.value_or(""))) return foreign_page();
   if (who.fetch_site && *who.fetch_site != "same-origin" && *who.fetch_site != "none") return foreign_page();
-  if (!bears_token(who)) {
-    return problem{401, "token_needed",
-                   "changing the gallery needs its token: send it as \"Authorization: Bearer <token>\""};
-  }
-  return std::nullopt;
+  return check_token(who, now);
 }
 
 bool access_policy::is_known_host(std::string_view host) const {
-  if (same_ignoring_case(host, "localhost") || is_address(host)) return true;
-  return std::ranges::any_of(settings_.hosts, [&](const auto& known) { return same_ignoring_case(host, known); });
+  if (is_address(host)) return true;
+  const auto name = without_root(host);
+  if (same_ignoring_case(name, "localhost")) return true;
+  return std::ranges::any_of(settings_.hosts, [&](const auto& known) { return same_ignoring_case(name, known); });
 }
 
-bool access_policy::bears_token(const sender& who) const {
-  if (settings_.token.empty()) return true;
+std::optional<problem> access_policy::check_token(const sender& who, guess_limit::time_point now) const {
+  if (settings_.token.empty()) return std::nullopt;
+  const problem needed{401, "token_needed",
+                       "changing the gallery needs its token: send it as \"Authorization: Bearer <token>\""};
+  if (!who.authorization) return needed;  // no guess
+  if (const auto wait = guesses_.wait_of(who.peer, now)) {
+    return problem{429, "too_many_guesses",
+                   fmt::format("too many wrong tokens came from this address: try again in {} s", wait->count())};
+  }
   static constexpr std::string_view scheme = "bearer ";
-  if (!who.authorization || who.authorization->size() < scheme.size()) return false;
-  if (!same_ignoring_case(who.authorization->substr(0, scheme.size()), scheme)) return false;
+  const bool is_bearer = who.authorization->size() >= scheme.size() &&
+                         same_ignoring_case(who.authorization->substr(0, scheme.size()), scheme);
+  if (is_bearer && is_token(who.authorization->substr(scheme.size()))) {
+    guesses_.right(who.peer);
+    return std::nullopt;
+  }
+  guesses_.wrong(who.peer, now);
+  return needed;
+}
+
+bool access_policy::is_token(std::string_view text) const {
   // Digests of equal length are compared, in a time that tells nothing of how much of the token was right.
-  const auto given = sha256(std::as_bytes(std::span(who.authorization->substr(scheme.size()))));
+  const auto given = sha256(std::as_bytes(std::span(text)));
   const auto expected = sha256(std::as_bytes(std::span(settings_.token)));
   return CRYPTO_memcmp(given.data(), expected.data(), expected.size()) == 0;
 }

@@ -44,29 +44,36 @@ std::int64_t single_integer(sqlite::connection& database, std::string_view query
   return prepared.step() ? prepared.integer(0) : 0;
 }
 
-photo_record record_from(const sqlite::statement& row) {
+/// What a row says; nothing where it makes no sense, as after damage that the database cannot notice.
+std::optional<photo_record> record_from(const sqlite::statement& row) {
   const auto id = photo_id::parse(row.text(0));
-  if (!id) throw sqlite::error(0, "a photo's id is damaged: " + row.text(0));
-  return {.id = *id,
-          .sha256 = row.text(1),
-          .type = row.text(2) == "png" ? image_type::png : image_type::jpeg,
-          .size = {static_cast<unsigned>(row.integer(3)), static_cast<unsigned>(row.integer(4))},
-          .bytes = static_cast<std::uint64_t>(row.integer(5)),
-          .created_us = row.integer(6),
-          .verdict = row.text(7)};
+  const auto type = row.text(2);
+  const auto is_side = [](std::int64_t value) { return value >= 1 && value <= max_photo_side; };
+  const std::int64_t bytes = row.integer(5);
+  const bool makes_sense = id && !row.text(1).empty() && (type == "jpeg" || type == "png") && is_side(row.integer(3)) &&
+                           is_side(row.integer(4)) && bytes >= 0 &&
+                           static_cast<std::uint64_t>(bytes) <= max_photo_bytes;
+  if (!makes_sense) return std::nullopt;
+  return photo_record{.id = *id,
+                      .sha256 = row.text(1),
+                      .type = type == "png" ? image_type::png : image_type::jpeg,
+                      .size = {static_cast<unsigned>(row.integer(3)), static_cast<unsigned>(row.integer(4))},
+                      .bytes = static_cast<std::uint64_t>(bytes),
+                      .created_us = row.integer(6),
+                      .verdict = row.text(7)};
 }
 
 std::optional<photo_record> single_record(sqlite::statement& query) {
   const sqlite::resetting at_end(query);
   if (!query.step()) return std::nullopt;
   auto found = record_from(query);
-  while (query.step()) {  // a deletion is done when its rows were fetched
-  }
+  if (!found) throw sqlite::error(0, "the photo's row makes no sense");
   return found;
 }
 
 problem database_problem(const sqlite::error& failed) {
   if (failed.disk_is_full()) return disk_full();
+  if (failed.is_no_memory()) return no_memory();
   return {
       500, "database_failed",
       fmt::format("the server's database failed ({}): try again, and tell the operator if it stays", failed.what())};
@@ -106,42 +113,69 @@ startup<void> migrate(sqlite::connection& database, const std::filesystem::path&
   return {};
 }
 
-std::string first_damage(sqlite::connection& database) {
-  sqlite::statement check(database, "PRAGMA quick_check(1)");
+/// After an unclean end the indices are compared with the table too: a log that lost its end can leave them apart.
+std::string first_damage(sqlite::connection& database, bool had_log) {
+  sqlite::statement check(database, had_log ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)");
   std::string found = check.step() ? check.text(0) : "ok";
   std::ranges::replace(found, '\n', ' ');
   return found == "ok" ? "" : found;
 }
 
 startup_failure damaged(const std::filesystem::path& file, std::string_view detail) {
-  return {fmt::format("the database {} is damaged ({}): restore it from a copy, or move it away to begin anew",
-                      file.string(), detail)};
+  return {
+      fmt::format("the database {} is damaged ({}): restore it from a copy, or move it away with the files whose "
+                  "names begin alike, so that it is made anew from the photos' files",
+                  file.string(), detail)};
 }
 
-startup<void> open_and_migrate(const std::filesystem::path& file) {
+std::size_t drop_rows_without_sense(sqlite::connection& database) {
+  std::vector<std::int64_t> dropped;
+  {
+    sqlite::statement all(database, select_photo);
+    while (all.step()) {
+      if (!record_from(all)) dropped.push_back(all.integer(sequence_column));
+    }
+  }
+  if (dropped.empty()) return 0;
+  sqlite::statement drop(database, "DELETE FROM photos WHERE sequence = ?");
+  for (const auto sequence : dropped) drop.bind(0, sequence).run();
+  return dropped.size();
+}
+
+startup<prepared_catalogue> open_and_migrate(const std::filesystem::path& file, bool had_log) {
   auto database = open_writing(file);
-  if (const auto damage = first_damage(database); !damage.empty()) return std::unexpected(damaged(file, damage));
-  if (auto migrated = migrate(database, file); !migrated) return migrated;
+  if (const auto damage = first_damage(database, had_log); !damage.empty()) {
+    return std::unexpected(damaged(file, damage));
+  }
+  if (auto migrated = migrate(database, file); !migrated) return std::unexpected(std::move(migrated.error()));
   try {
     const sqlite::statement table_is_there(database, select_photo);
-    return {};
   } catch (const sqlite::error& failed) {
     return std::unexpected(damaged(file, failed.what()));
   }
+  return prepared_catalogue{had_log, drop_rows_without_sense(database)};
+}
+
+bool has_log(const std::filesystem::path& file) {
+  std::error_code missing;
+  auto log = file;
+  const auto size = std::filesystem::file_size(log += "-wal", missing);
+  return !missing && size > 0;
 }
 
 std::filesystem::path reserve_beside(const std::filesystem::path& file) { return file.parent_path() / "reserve"; }
 
 }  // namespace
 
-startup<void> prepare_catalogue(const std::filesystem::path& file) {
+startup<prepared_catalogue> prepare_catalogue(const std::filesystem::path& file) {
+  const bool had_log = has_log(file);
   try {
     try {
-      return open_and_migrate(file);
+      return open_and_migrate(file, had_log);
     } catch (const sqlite::error& failed) {
       if (!failed.disk_is_full()) throw;
       disk_reserve(reserve_beside(file)).give_up();
-      return open_and_migrate(file);
+      return open_and_migrate(file, had_log);
     }
   } catch (const sqlite::error& failed) {
     if (failed.is_damage()) return std::unexpected(damaged(file, failed.what()));
@@ -216,10 +250,14 @@ applied catalogue_writer::apply_one(const insertion& wanted) {
 }
 
 applied catalogue_writer::apply_one(const removal& wanted) {
+  const sqlite::resetting at_end(remove_);
+  applied result;
   remove_.bind(0, wanted.id.text());
-  auto removed = single_record(remove_);
-  const bool found = removed.has_value();
-  return {std::move(removed), found};
+  while (remove_.step()) {  // a deletion is done when its rows were fetched
+    result.photo = record_from(remove_);
+    result.changed = true;
+  }
+  return result;
 }
 
 void catalogue_writer::roll_back() noexcept {
@@ -257,12 +295,16 @@ outcome<photo_page> catalogue_reader::page(std::string_view cursor, unsigned siz
     const std::int64_t wanted = std::clamp(size, 1u, max_page_size);
     page_.bind(0, *before).bind(1, wanted + 1);  // one more, to know whether a page follows
     while (page_.step()) {
-      if (static_cast<std::int64_t>(result.photos.size()) == wanted) {
+      if (static_cast<std::int64_t>(result.photos.size() + result.damaged_rows) == wanted) {
         result.next = cursor_of(last);
         break;
       }
-      result.photos.push_back(record_from(page_));
       last = page_.integer(sequence_column);
+      if (auto photo = record_from(page_)) {
+        result.photos.push_back(std::move(*photo));
+      } else {
+        ++result.damaged_rows;
+      }
     }
     return result;
   });

@@ -31,7 +31,8 @@ struct photo_record {
 /// Photos in the order of their insertion, newest first.
 struct photo_page {
   std::vector<photo_record> photos = {};
-  std::string next = {};  ///< the cursor of the page that follows; empty on the last one
+  std::string next = {};         ///< the cursor of the page that follows; empty on the last one
+  std::size_t damaged_rows = 0;  ///< left out
 };
 
 /// What can be done to the catalogue.
@@ -44,15 +45,21 @@ struct removal {
 using change = std::variant<insertion, removal>;
 
 /// What became of a change. An insertion yields the photo as it is now in the catalogue: the one that had the same
-/// contents before, if there was one. A removal yields what was removed.
+/// contents before, if there was one. A removal yields what was removed, where its row made sense.
 struct applied {
   std::optional<photo_record> photo;
   bool changed = false;  ///< false: there was such a photo already; or there was none to remove
 };
 
-/// Makes the database what this version needs: checks it for damage, creates or migrates its tables. Beside it lies a
-/// reserve of room on the disk, which is given up where it is needed for that.
-[[nodiscard]] startup<void> prepare_catalogue(const std::filesystem::path& file);
+/// What the catalogue was like when it was opened.
+struct prepared_catalogue {
+  bool had_log = false;          ///< the last run did not close it: what it wrote last may be lost
+  std::size_t dropped_rows = 0;  ///< rows that made no sense, which are gone now
+};
+
+/// Makes the database what this version needs: checks it for damage, creates or migrates its tables, drops rows that
+/// make no sense. Beside it lies a reserve of room on the disk, which is given up where it is needed for that.
+[[nodiscard]] startup<prepared_catalogue> prepare_catalogue(const std::filesystem::path& file);
 
 /// The one who changes the catalogue. Thread: one at a time.
 class catalogue_writer {

@@ -36,6 +36,19 @@ outcome<void> check_limits(dimensions size) {
                           size.width, size.height, max_photo_pixels / 1'000'000, max_photo_side)});
 }
 
+/// What the thumbnails take at most: pixels, turned pixels and JPEG, all at once.
+std::size_t thumbnails_bytes(dimensions stored) {
+  std::size_t bytes = 0;
+  for (const unsigned side : thumbnail_sides) {
+    const auto size = fit(stored, side);
+    const auto plane_bytes = plane::bytes_for(std::max(size.width, size.height), std::max(size.width, size.height));
+    bytes += 4 * 3 *
+             std::min(plane_bytes,
+                      2 * plane::bytes_for(size.width, size.height) + 2 * plane::bytes_for(size.height, size.width));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string_view name(image_type type) noexcept { return type == image_type::jpeg ? "jpeg" : "png"; }
@@ -63,6 +76,7 @@ outcome<image_header> inspect(std::span<const std::byte> photo) {
   auto header = *type == image_type::jpeg ? read_jpeg_header(photo) : read_png_header(photo);
   if (!header) return header;
   if (auto within = check_limits(header->stored); !within) return std::unexpected(std::move(within.error()));
+  header->working_bytes += thumbnails_bytes(header->stored);
   return header;
 }
 

@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <turbojpeg.h>
 
+#include "row_shrinker.hpp"
+
 namespace gallery {
 namespace {
 
@@ -38,6 +40,14 @@ problem damaged(std::string_view detail) {
   return {
       422, "damaged_photo",
       fmt::format("the JPEG is damaged or incomplete ({}): check that it opens elsewhere and send it whole", detail)};
+}
+
+/// What the decoder says of its last failure.
+problem damaged_for(tjhandle codec) {
+  const std::string_view why = tjGetErrorStr2(codec);
+  // libjpeg's words and TurboJPEG's: there is no code for it.
+  if (why.contains("nsufficient memory") || why.contains("emory allocation failure")) throw std::bad_alloc();
+  return damaged(why);
 }
 
 problem unsupported(std::string_view detail) {
@@ -135,11 +145,12 @@ outcome<jpeg_header> read_header(tjhandle codec, std::span<const std::byte> phot
   jpeg_header result;
   if (tjDecompressHeader3(codec, octets(photo), photo.size(), &width, &height, &result.subsampling,
                           &result.colour_space) != 0) {
-    return std::unexpected(damaged(tjGetErrorStr2(codec)));
+    return std::unexpected(damaged_for(codec));
   }
   if (result.colour_space == TJCS_CMYK || result.colour_space == TJCS_YCCK) {
     return std::unexpected(unsupported("is in CMYK, the colours of printing"));
   }
+  if (width < 1 || height < 1) return std::unexpected(damaged("it holds tables and no picture"));
   result.size = {static_cast<unsigned>(width), static_cast<unsigned>(height)};
   return result;
 }
@@ -175,7 +186,7 @@ outcome<picture> decode_planes(tjhandle codec, std::span<const std::byte> photo,
   }
   if (tjDecompressToYUVPlanes(codec, octets(photo), photo.size(), rows.data(), static_cast<int>(size.width),
                               strides.data(), static_cast<int>(size.height), decode_flags) != 0) {
-    return std::unexpected(damaged(tjGetErrorStr2(codec)));
+    return std::unexpected(damaged_for(codec));
   }
   return result;
 }
@@ -185,9 +196,32 @@ outcome<picture> decode_rgb(tjhandle codec, std::span<const std::byte> photo, di
   const auto samples = std::make_unique_for_overwrite<std::uint8_t[]>(std::size_t{size.width} * size.height * 3);
   if (tjDecompress2(codec, octets(photo), photo.size(), samples.get(), static_cast<int>(size.width), 0,
                     static_cast<int>(size.height), TJPF_RGB, decode_flags) != 0) {
-    return std::unexpected(damaged(tjGetErrorStr2(codec)));
+    return std::unexpected(damaged_for(codec));
   }
-  return resample(interleaved{size.width, size.height, 3, samples.get()}, size);
+  row_shrinker rows(size, 3, row_shrinker::order::downwards, size);
+  for (unsigned y = 0; y < size.height; ++y) rows.add(samples.get() + std::size_t{y} * size.width * 3, y);
+  return resample_colours(rows.finish(), size.width, size.height, size);
+}
+
+/// What libjpeg and we need at most for a photo, from its coefficients to its thumbnail's pixels.
+std::size_t bytes_for(const jpeg_header& header, bool keeps_coefficients) {
+  const auto block_width = static_cast<std::size_t>(tjMCUWidth[header.subsampling]);
+  const auto block_height = static_cast<std::size_t>(tjMCUHeight[header.subsampling]);
+  const std::size_t width = (header.size.width + block_width - 1) / block_width * block_width;
+  const std::size_t height = (header.size.height + block_height - 1) / block_height * block_height;
+  // Components of fewer samples than luma have two where luma has as many as a block.
+  const std::size_t chroma_share = block_width * block_height / 64;
+  const std::size_t samples =
+      width * height + (header.subsampling == TJSAMP_GRAY ? 0 : 2 * (width * height) / chroma_share);
+  const std::size_t coefficients = keeps_coefficients ? 2 * samples : 0;
+  const std::size_t rows = width * block_height * 12;  // on their way through the decoder
+
+  const dimensions decoded = decoded_size(header.size, thumbnail_sides[0]);
+  const dimensions target = fit(header.size, thumbnail_sides[0]);
+  const std::size_t plane_bytes = plane::bytes_for(decoded.width + 32, decoded.height + 32);
+  // Red, green and blue are decoded between each other, then taken apart, then made luma and chroma.
+  const std::size_t planes = header.colour_space == TJCS_RGB ? 9 * plane_bytes : 3 * plane_bytes;
+  return coefficients + rows + planes + resampling_bytes(decoded, target);
 }
 
 /// Repeats the last sample of each row and the last row where their number is odd: the encoder reads pairs.
@@ -210,11 +244,8 @@ outcome<image_header> read_jpeg_header(std::span<const std::byte> photo) {
   if (scans > max_scans) {
     return std::unexpected(unsupported(fmt::format("has {} scans where {} are accepted", scans, max_scans)));
   }
-  // Scaled decoding keeps samples few; a progressive file's coefficients are kept whole, two bytes for each sample.
-  const std::size_t pixels = std::size_t{header->size.width} * header->size.height;
-  const dimensions decoded = decoded_size(header->size, thumbnail_sides[0]);
-  const std::size_t decoded_bytes = std::size_t{decoded.width} * decoded.height * 6;
-  return image_header{image_type::jpeg, header->size, decoded_bytes + (progressive || scans > 1 ? pixels * 6 : 0)};
+  // Scaled decoding keeps samples few; the coefficients of a file of several scans are kept whole.
+  return image_header{image_type::jpeg, header->size, bytes_for(*header, progressive || scans > 1)};
 }
 
 outcome<decoded_photo> decode_jpeg(std::span<const std::byte> photo, unsigned longest) {
@@ -245,7 +276,7 @@ std::vector<std::byte> encode_jpeg(picture source) {
                                              static_cast<int>(source.height), subsampling, &encoded, &encoded_bytes,
                                              thumbnail_quality, 0);
   const std::unique_ptr<unsigned char, decltype(&tjFree)> owner(encoded, &tjFree);
-  if (failed) throw std::runtime_error(std::string("TurboJPEG: ") + tjGetErrorStr2(codec.get()));
+  if (failed) throw std::runtime_error("TurboJPEG: " + damaged_for(codec.get()).message);
   const auto* first = reinterpret_cast<const std::byte*>(encoded);
   return {first, first + encoded_bytes};
 }

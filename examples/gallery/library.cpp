@@ -2,6 +2,7 @@
 
 #include <array>
 #include <exception>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -10,15 +11,14 @@
 #include <weft/parallel/compute.hpp>
 #include <weft/task/task_state.hpp>
 
+#include "sealed_photo.hpp"
+
 namespace gallery {
 namespace {
 
 problem no_such_photo() {
   return {404, "no_such_photo", "there is no photo with this id: GET /photos lists those that there are"};
 }
-
-/// Sealed files cannot be exchanged for each other: each is sealed with its photo's id and its own part in it.
-std::string label(const photo_id& id, part which) { return fmt::format("{}.{}", id.text(), name(which)); }
 
 bool is_shortage(const std::error_code& why) {
   return why == std::errc::too_many_files_open || why == std::errc::too_many_files_open_in_system ||
@@ -53,8 +53,20 @@ problem reading_failed(const std::error_code& why) {
                       why.message())};
 }
 
-outcome<std::vector<photo_id>> known_photos(const storage& files) {
-  return catalogue_reader(files.catalogue_file()).all_ids();
+/// Whether the key opens what is there. A few files may be damaged; all of them are not.
+contents_by_key try_on_files(const vault& sealing, std::span<const stored_file> found) {
+  constexpr std::size_t most_tries = 32;
+  if (found.empty()) return contents_by_key::none;
+  std::size_t tries = 0;
+  // Small files first.
+  for (const part which : {part::small_thumbnail, part::large_thumbnail, part::original}) {
+    for (const auto& each : found) {
+      if (each.which != which) continue;
+      if (is_sealed_with(sealing, each)) return contents_by_key::opened;
+      if (++tries == most_tries) return contents_by_key::not_opened;
+    }
+  }
+  return contents_by_key::not_opened;
 }
 
 }  // namespace
@@ -63,65 +75,84 @@ startup<std::unique_ptr<library>> library::open(const settings& wanted) {
   try {
     auto files = storage::open(wanted.folder);
     if (!files) return std::unexpected(std::move(files.error()));
-    auto sealing = open_vault(wanted.folder, wanted.key_file.empty() ? files->key_file() : wanted.key_file);
+    auto found = files->survey();
+    auto sealing = open_vault(wanted.folder, wanted.key_file.empty() ? files->key_file() : wanted.key_file,
+                              [&](const vault& with) { return try_on_files(with, found); });
     if (!sealing) return std::unexpected(std::move(sealing.error()));
-    if (auto ready = prepare_catalogue(files->catalogue_file()); !ready) {
-      return std::unexpected(std::move(ready.error()));
-    }
-    const auto known = known_photos(*files);
-    if (!known) return std::unexpected(startup_failure{known.error().message});
-    auto recovered = files->recover(*known);
-    return std::unique_ptr<library>(
-        new library(std::move(*files), std::move(*sealing), std::move(recovered), wanted.catalogue_readers));
+    const auto catalogue = prepare_catalogue(files->catalogue_file());
+    if (!catalogue) return std::unexpected(catalogue.error());
+    auto recovered = recover(*files, *sealing, *catalogue, std::move(found));
+    if (!recovered) return std::unexpected(startup_failure{recovered.error().message});
+    files->begin_run();
+    return std::unique_ptr<library>(new library(std::move(*files), std::move(*sealing), std::move(*recovered), wanted));
   } catch (const std::exception& failed) {
     return std::unexpected(
         startup_failure{fmt::format("cannot open the data folder {}: {}", wanted.folder.string(), failed.what())});
   }
 }
 
-library::library(storage files, vault sealing, storage::recovery recovered, std::size_t catalogue_readers)
+library::library(storage files, vault sealing, recovery recovered, const settings& wanted)
     : files_(std::move(files)),
       vault_(std::move(sealing)),
       recovered_(std::move(recovered)),
-      catalogue_(files_.catalogue_file(), catalogue_readers) {}
+      disk_(wanted.tell_operator),
+      catalogue_damage_(wanted.tell_operator),
+      catalogue_(files_.catalogue_file(), wanted.catalogue_readers) {}
+
+/// Tells the operator of what is no client's fault, no lack of room and no lack of patience.
+template <class T>
+outcome<T> library::noted(outcome<T> what) {
+  if (!what && what.error().status == 500) disk_.failed(what.error().code, what.error().message);
+  return what;
+}
+
+outcome<applied> library::insert(const photo_record& photo) try {
+  return noted(catalogue_.apply(insertion{photo}));
+} catch (const std::bad_alloc&) {
+  return std::unexpected(no_memory());  // it was not handed over: what may come after that takes none
+}
 
 outcome<added_photo> library::add(const photo_record& photo, std::span<const std::byte> original,
                                   const rendition& rendered) {
-  const std::array contents{piece{part::original, original}, piece{part::large_thumbnail, rendered.thumbnails[0].jpeg},
-                            piece{part::small_thumbnail, rendered.thumbnails[1].jpeg}};
   const auto sealed = weft::compute([&] {
-    std::array<bytes, all_parts.size()> results;
-    for (std::size_t index = 0; index < contents.size(); ++index) {
-      results[index] = vault_.seal(label(photo.id, contents[index].which), contents[index].contents);
-    }
-    return results;
+    return std::array{seal_original(vault_, photo, original),
+                      seal_thumbnail(vault_, photo.id, part::large_thumbnail, rendered.thumbnails[0].jpeg),
+                      seal_thumbnail(vault_, photo.id, part::small_thumbnail, rendered.thumbnails[1].jpeg)};
   });
-  auto pieces = contents;
-  for (std::size_t index = 0; index < pieces.size(); ++index) pieces[index].contents = sealed[index];
+  const std::array pieces{piece{part::original, sealed[0]}, piece{part::large_thumbnail, sealed[1]},
+                          piece{part::small_thumbnail, sealed[2]}};
 
   // Once begun it is finished, whoever hung up meanwhile.
   const weft::cancellation_shield until_done;
   const auto stored = files_.put(photo.id, pieces);
-  if (!stored) return std::unexpected(storing_failed(stored.error()));
-  const auto inserted = catalogue_.apply(insertion{photo});
+  if (!stored) return noted<added_photo>(std::unexpected(storing_failed(stored.error())));
+  const auto inserted = insert(photo);
   const bool is_new = inserted && inserted->changed;
   if (!is_new) files_.remove(photo.id);
   if (!inserted) return std::unexpected(inserted.error());
+  disk_.works();
   return added_photo{*inserted->photo, is_new};
 }
 
 outcome<photo_record> library::find(const photo_id& id) {
-  auto found = catalogue_.find(id);
+  auto found = noted(catalogue_.find(id));
   if (!found) return std::unexpected(std::move(found.error()));
   if (!*found) return std::unexpected(no_such_photo());
   return std::move(**found);
 }
 
 outcome<std::optional<photo_record>> library::find_by_contents(std::string_view sha256) {
-  return catalogue_.find_by_contents(sha256);
+  return noted(catalogue_.find_by_contents(sha256));
 }
 
-outcome<photo_page> library::page(std::string_view cursor, unsigned size) { return catalogue_.page(cursor, size); }
+outcome<photo_page> library::page(std::string_view cursor, unsigned size) {
+  auto page = noted(catalogue_.page(cursor, size));
+  if (page && page->damaged_rows > 0) {
+    catalogue_damage_.failed("rows of the catalogue make no sense and are left out of lists",
+                             "stop the gallery and start it again, so that they are made anew from the photos' files");
+  }
+  return page;
+}
 
 outcome<photo_contents> library::read(const photo_id& id, part which) {
   auto photo = find(id);
@@ -132,16 +163,31 @@ outcome<photo_contents> library::read(const photo_id& id, part which) {
     if (auto still_there = find(id); !still_there) return std::unexpected(std::move(still_there.error()));
     return std::unexpected(reading_failed(sealed.error()));
   }
-  auto contents = weft::compute([&] { return vault_.unseal(label(id, which), *sealed); });
+  auto contents = weft::compute([&] { return unseal(vault_, id, which, *sealed); });
   if (!contents) return std::unexpected(photo_damaged());
   return photo_contents{std::move(*photo), std::move(*contents)};
 }
 
 outcome<void> library::remove(const photo_id& id) {
-  const auto removed = catalogue_.apply(removal{id});
+  const auto removed = noted(catalogue_.apply(removal{id}));
   if (!removed) return std::unexpected(removed.error());
   if (!removed->changed) return std::unexpected(no_such_photo());
   files_.remove(id);
+  return {};
+}
+
+outcome<void> library::check_health() {
+  const auto readable = page("", 1);
+  if (!readable) return std::unexpected(readable.error());
+  const bool was_well = !disk_.current();
+  if (const auto writable = was_well ? files_.check_writable() : files_.try_to_write(); !writable) {
+    // A full disk is told to the clients whose photos it has no room for; what is there is served.
+    const auto why = storing_failed(writable.error());
+    if (why.status == 500) disk_.failed(why.code, why.message);
+  } else if (!was_well) {
+    disk_.works();
+  }
+  if (auto what = disk_.current()) return std::unexpected(problem{503, "unhealthy", std::move(*what)});
   return {};
 }
 

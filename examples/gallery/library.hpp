@@ -7,8 +7,10 @@
 #include <string_view>
 
 #include "image.hpp"
+#include "recovery.hpp"
 #include "shared_catalogue.hpp"
 #include "storage.hpp"
+#include "trouble.hpp"
 #include "vault.hpp"
 
 namespace gallery {
@@ -34,9 +36,10 @@ class library {
     std::filesystem::path folder = {};
     std::filesystem::path key_file = {};  ///< empty: in the folder
     std::size_t catalogue_readers = 4;
+    trouble::tell tell_operator = [](std::string_view) {};  ///< a line about what fails
   };
 
-  /// Opens a data folder, or makes it; deletes what a crash left behind.
+  /// Opens a data folder, or makes it; makes catalogue and files agree after a crash or a loss (see recovery.hpp).
   [[nodiscard]] static startup<std::unique_ptr<library>> open(const settings& wanted);
 
   /// Returns when the photo is on the disk, all of it. When it fails nothing is left. A photo with the same contents
@@ -50,15 +53,23 @@ class library {
   [[nodiscard]] outcome<photo_contents> read(const photo_id& id, part which);
   [[nodiscard]] outcome<void> remove(const photo_id& id);
 
+  /// Fails where photos cannot be read or kept at present.
+  [[nodiscard]] outcome<void> check_health();
+
   [[nodiscard]] const storage& files() const noexcept { return files_; }
-  [[nodiscard]] const storage::recovery& recovered() const noexcept { return recovered_; }
+  [[nodiscard]] const recovery& recovered() const noexcept { return recovered_; }
 
  private:
-  library(storage files, vault sealing, storage::recovery recovered, std::size_t catalogue_readers);
+  library(storage files, vault sealing, recovery recovered, const settings& wanted);
+  [[nodiscard]] outcome<applied> insert(const photo_record& photo);
+  template <class T>
+  outcome<T> noted(outcome<T> what);
 
   storage files_;
   vault vault_;
-  storage::recovery recovered_;
+  recovery recovered_;
+  trouble disk_;  // what cannot be written
+  trouble catalogue_damage_;
   shared_catalogue catalogue_;
 };
 

@@ -18,6 +18,7 @@
 #include "../support/termination.hpp"
 #include "access_log.hpp"
 #include "library.hpp"
+#include "memory_limit.hpp"
 #include "models.hpp"
 #include "moderator.hpp"
 #include "options.hpp"
@@ -86,16 +87,6 @@ weft::http::server_options limits_for(const options& wanted, weft::http::request
   return limits;
 }
 
-void report_recovery(const storage::recovery& recovered) {
-  if (recovered.deleted_files > 0) {
-    complain(fmt::format("deleted {} files that the last run had not finished", recovered.deleted_files));
-  }
-  if (!recovered.incomplete.empty()) {
-    complain(fmt::format("{} photos have lost files, {} first: restore them from a copy or delete the photos",
-                         recovered.incomplete.size(), recovered.incomplete.front().text()));
-  }
-}
-
 startup<void> serve_gallery(const options& wanted, termination& signals) {
   auto access = access_settings(wanted);
   if (!access) return std::unexpected(std::move(access.error()));
@@ -104,20 +95,24 @@ startup<void> serve_gallery(const options& wanted, termination& signals) {
   // The port first: it is what a second start by mistake finds taken.
   auto listener = listen(wanted);
   if (!listener) return std::unexpected(std::move(listener.error()));
-  auto photos = library::open({.folder = wanted.data, .key_file = wanted.key_file});
+  auto photos = library::open({.folder = wanted.data, .key_file = wanted.key_file, .tell_operator = complain});
   if (!photos) return std::unexpected(std::move(photos.error()));
-  report_recovery((*photos)->recovered());
+  for (const auto& line : describe((*photos)->recovered(), (*photos)->files())) complain(line);
   std::unique_ptr<access_log> log;
   if (wanted.access_log) {
-    auto opened = access_log::open((*photos)->files().access_log_file());
+    auto opened = access_log::open((*photos)->files().access_log_file(), complain);
     if (!opened) return std::unexpected(std::move(opened.error()));
     log = std::move(*opened);
   }
 
+  // The rest is for the photos that are sent out, the database's cache and the program.
+  const std::size_t memory = memory_limit();
   weft::observe::recorder figures({.service = "gallery", .model = std::string(name(wanted.model))});
   service handlers(**photos, **judging, figures,
                    {.uploads_at_once = wanted.uploads_at_once,
                     .upload_patience = wanted.client_patience,
+                    .decoding_bytes = memory / 2,
+                    .holding_bytes = memory / 4,
                     .access = std::move(*access)});
   request_log observer(figures, log.get());
   weft::http::server server(handlers.routes(), limits_for(wanted, observer));
@@ -126,6 +121,8 @@ startup<void> serve_gallery(const options& wanted, termination& signals) {
   signals.then([&server] { server.stop(); });
   fmt::print("gallery: listening on http://{} (model: {})\n", listener->local().to_string(), name(wanted.model));
   fmt::print("gallery: photos are in {}, moderated by {}\n", wanted.data.string(), (*judging)->url());
+  fmt::print("gallery: up to {} MiB to decode photos, {} MiB to hold those that come\n", memory / 2 >> 20,
+             memory / 4 >> 20);
   std::fflush(stdout);
   const auto served = serve(server, *listener, wanted.model, wanted.pool_threads);
   signals.stop_waiting();

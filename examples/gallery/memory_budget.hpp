@@ -34,7 +34,10 @@ class memory_budget {
     std::size_t units_ = 0;
   };
 
-  /// Waits until there is as much left; more than the whole budget is given alone. Parks. Cancel: has taken nothing.
+  [[nodiscard]] std::size_t total_bytes() const noexcept { return units_ * unit_bytes; }
+
+  /// Waits until there is as much left. More than the whole budget is no more than that: look at total_bytes() before.
+  /// Parks. Cancel: has taken nothing.
   [[nodiscard]] weft::result<share> take(std::size_t wanted_bytes) {
     const std::size_t wanted = std::clamp<std::size_t>((wanted_bytes + unit_bytes - 1) / unit_bytes, 1, units_);
     share taken(*this);
@@ -48,7 +51,7 @@ class memory_budget {
   }
 
  private:
-  static constexpr std::size_t unit_bytes = std::size_t{8} << 20;
+  static constexpr std::size_t unit_bytes = std::size_t{1} << 20;
 
   std::size_t units_;
   weft::mutex collecting_;

@@ -73,7 +73,7 @@ weft::result<void> serve(weft::http::server& server, weft::tcp_listener& listene
 }
 
 void adapt(weft::http::server_options& limits, model which) {
-  if (which == model::single || which == model::pool) limits.max_requests_per_connection = 1;
+  if (which == model::single || which == model::pool) limits.kept = weft::http::keep_alive::pipelined;
 }
 
 }  // namespace gallery

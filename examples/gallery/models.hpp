@@ -20,7 +20,7 @@ int run_under(model which, const std::function<int()>& program);
                                        std::size_t pool_threads);
 
 /// Adapts limits to a model. Where connections wait for each other's threads, one that stays open without asking
-/// anything would keep everybody out: each carries one request.
+/// anything would keep everybody out: each carries one request, and those that came with it.
 void adapt(weft::http::server_options& limits, model which);
 
 }  // namespace gallery

@@ -11,6 +11,8 @@
 
 #include <weft/task/task_state.hpp>
 
+#include "wire.hpp"
+
 namespace gallery {
 namespace {
 
@@ -23,20 +25,63 @@ problem unavailable(std::string_view detail) {
           fmt::format("the photo could not be checked ({}) and was not kept: try again in a while", detail)};
 }
 
-std::string question(const photo_record& photo) {
-  return nlohmann::json{{"id", photo.id.text()},     {"sha256", photo.sha256},      {"type", media_type(photo.type)},
-                        {"width", photo.size.width}, {"height", photo.size.height}, {"bytes", photo.bytes}}
-      .dump();
-}
+/// Finds the verdict in {"verdict": "…"} as the text is read. No value of it is kept: the library's values allocate
+/// when they are destroyed, and end the program where there is no memory.
+class verdict_finder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  bool null() override { return other(); }
+  bool boolean(bool) override { return other(); }
+  bool number_integer(number_integer_t) override { return other(); }
+  bool number_unsigned(number_unsigned_t) override { return other(); }
+  bool number_float(number_float_t, const string_t&) override { return other(); }
+  bool binary(binary_t&) override { return other(); }
+  bool string(string_t& value) override {
+    if (depth_ == 1 && is_verdict_) verdict_ = value;
+    return other();
+  }
+  bool key(string_t& name) override {
+    is_verdict_ = depth_ == 1 && name == "verdict";
+    if (is_verdict_) verdict_.reset();
+    return true;
+  }
+  bool start_object(std::size_t) override {
+    if (depth_ == 0) is_object_ = true;
+    return deeper();
+  }
+  bool start_array(std::size_t) override { return deeper(); }
+  bool end_object() override { return less_deep(); }
+  bool end_array() override { return less_deep(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) override { return false; }
 
-/// The verdict in {"verdict": "…"}.
+  [[nodiscard]] std::optional<std::string> take() {
+    return is_object_ ? std::move(verdict_) : std::optional<std::string>();
+  }
+
+ private:
+  bool other() {
+    is_verdict_ = false;
+    return true;
+  }
+  bool deeper() {
+    ++depth_;
+    return other();
+  }
+  bool less_deep() {
+    --depth_;
+    return other();
+  }
+
+  unsigned depth_ = 0;
+  bool is_object_ = false;
+  bool is_verdict_ = false;
+  std::optional<std::string> verdict_;
+};
+
 std::optional<std::string> verdict_in(const std::string& answer) {
-  const auto parsed = nlohmann::json::parse(answer, nullptr, false);
-  if (!parsed.is_object()) return std::nullopt;
-  const auto found = parsed.find("verdict");
-  if (found == parsed.end() || !found->is_string()) return std::nullopt;
-  auto verdict = found->get<std::string>();
-  if (verdict.empty() || verdict.size() > max_verdict_length) return std::nullopt;
+  verdict_finder found;
+  if (!nlohmann::json::sax_parse(answer, &found)) return std::nullopt;
+  auto verdict = found.take();
+  if (verdict && (verdict->empty() || verdict->size() > max_verdict_length)) return std::nullopt;
   return verdict;
 }
 

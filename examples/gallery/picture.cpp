@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <stdexcept>
 
 #include <zimg.h>
@@ -23,6 +24,7 @@ using aligned_memory = std::unique_ptr<std::byte, aligned_release>;
 /// None of zimg's errors can come from a client: dimensions were checked before.
 void expect_success(zimg_error_code_e code) {
   if (code == ZIMG_ERROR_SUCCESS) return;
+  if (code == ZIMG_ERROR_OUT_OF_MEMORY) throw std::bad_alloc();
   std::array<char, 256> text{};
   zimg_get_last_error(text.data(), text.size());
   throw std::runtime_error(std::string("zimg: ") + text.data());
@@ -45,16 +47,16 @@ graph_handle build_graph(const zimg_image_format& from, const zimg_image_format&
   parameters.resample_filter_uv = ZIMG_RESIZE_LANCZOS;
   graph_handle graph(zimg_filter_graph_build(&from, &to, &parameters));
   if (!graph) expect_success(zimg_get_last_error(nullptr, 0));
+  if (!graph) throw std::bad_alloc();  // where there is no memory even for its message
   return graph;
 }
 
-void process(const zimg_filter_graph& graph, const zimg_image_buffer_const& from, const zimg_image_buffer& to,
-             zimg_filter_graph_callback unpack = nullptr, void* unpack_user = nullptr) {
+void process(const zimg_filter_graph& graph, const zimg_image_buffer_const& from, const zimg_image_buffer& to) {
   std::size_t scratch_bytes = 0;
   expect_success(zimg_filter_graph_get_tmp_size(&graph, &scratch_bytes));
   const aligned_memory scratch(
       static_cast<std::byte*>(::operator new(scratch_bytes, std::align_val_t{plane::alignment})));
-  expect_success(zimg_filter_graph_process(&graph, &from, &to, scratch.get(), unpack, unpack_user, nullptr, nullptr));
+  expect_success(zimg_filter_graph_process(&graph, &from, &to, scratch.get(), nullptr, nullptr, nullptr, nullptr));
 }
 
 void point_at(zimg_image_buffer& buffer, std::size_t index, plane& target) {
@@ -63,51 +65,39 @@ void point_at(zimg_image_buffer& buffer, std::size_t index, plane& target) {
   buffer.plane[index].mask = ZIMG_BUFFER_MAX;
 }
 
-/// One plane to another size. `covered_*` is how much of the source the target shows: chroma planes of odd-sized
-/// pictures reach half a sample beyond the picture's edge.
-plane resample_plane(const plane& source, double covered_width, double covered_height, dimensions target) {
-  auto from = full_range_bytes(source.width(), source.height());
-  from.active_region.left = 0;
-  from.active_region.top = 0;
-  from.active_region.width = covered_width;
-  from.active_region.height = covered_height;
-  const auto graph = build_graph(from, full_range_bytes(target.width, target.height));
-
-  plane result(target.width, target.height);
-  zimg_image_buffer_const input{};
-  input.version = ZIMG_API_VERSION;
-  input.plane[0].data = source.row(0);
-  input.plane[0].stride = static_cast<std::ptrdiff_t>(source.stride());
-  input.plane[0].mask = ZIMG_BUFFER_MAX;
-  zimg_image_buffer output{};
-  output.version = ZIMG_API_VERSION;
-  point_at(output, 0, result);
-  process(*graph, input, output);
-  return result;
+zimg_image_format covered_bytes(const plane& source, double covered_width, double covered_height) {
+  auto format = full_range_bytes(source.width(), source.height());
+  format.active_region.left = 0;
+  format.active_region.top = 0;
+  format.active_region.width = covered_width;
+  format.active_region.height = covered_height;
+  return format;
 }
 
-/// Feeds zimg the rows of an interleaved picture as planes, a few rows at a time.
-struct row_splitter {
-  const interleaved& source;
-  std::array<plane, 3> rows;
-  unsigned mask;
-
-  static int split(void* self, unsigned y, unsigned left, unsigned right) {
-    static_cast<row_splitter*>(self)->split_row(y, left, right);
-    return 0;
+/// Resamples as many planes as there are. `covered_*` is how much of the source the target shows: chroma planes of
+/// odd-sized pictures reach half a sample beyond the picture's edge, and so do rows of blocks.
+std::vector<plane> process_planes(const zimg_filter_graph& graph, std::span<const plane> source, dimensions target) {
+  std::vector<plane> results;
+  results.reserve(source.size());
+  zimg_image_buffer_const input{};
+  input.version = ZIMG_API_VERSION;
+  zimg_image_buffer output{};
+  output.version = ZIMG_API_VERSION;
+  for (std::size_t index = 0; index < source.size(); ++index) {
+    input.plane[index].data = source[index].row(0);
+    input.plane[index].stride = static_cast<std::ptrdiff_t>(source[index].stride());
+    input.plane[index].mask = ZIMG_BUFFER_MAX;
+    point_at(output, index, results.emplace_back(target.width, target.height));
   }
+  process(graph, input, output);
+  return results;
+}
 
-  void split_row(unsigned y, unsigned left, unsigned right) {
-    const std::size_t channels = source.channels;
-    const std::uint8_t* pixel = source.samples + (std::size_t{y} * source.width + left) * channels;
-    for (unsigned x = left; x < right; ++x, pixel += channels) {
-      const unsigned alpha = channels == 4 ? pixel[3] : 255;
-      for (std::size_t channel = 0; channel < 3; ++channel) {
-        rows[channel].row(y & mask)[x] = static_cast<std::uint8_t>(pixel[channel] * alpha / 255 + 255 - alpha);
-      }
-    }
-  }
-};
+plane resample_plane(const plane& source, double covered_width, double covered_height, dimensions target) {
+  const auto graph =
+      build_graph(covered_bytes(source, covered_width, covered_height), full_range_bytes(target.width, target.height));
+  return std::move(process_planes(*graph, std::span(&source, 1), target).front());
+}
 
 plane turn(const plane& source, orientation held) {
   const bool swapped = swaps_sides(held);
@@ -157,36 +147,27 @@ picture resample(const picture& source, dimensions target) {
   return result;
 }
 
-picture resample(const interleaved& source, dimensions target) {
-  auto from = full_range_bytes(source.width, source.height);
+picture resample_colours(const picture& source, double covered_width, double covered_height, dimensions target) {
+  auto from = covered_bytes(source.planes[0], covered_width, covered_height);
   from.color_family = ZIMG_COLOR_RGB;
   from.matrix_coefficients = ZIMG_MATRIX_RGB;
   auto to = full_range_bytes(target.width, target.height);
   to.color_family = ZIMG_COLOR_YUV;
   to.matrix_coefficients = ZIMG_MATRIX_ST170_M;
   const auto graph = build_graph(from, to);
+  return {.width = target.width, .height = target.height, .planes = process_planes(*graph, source.planes, target)};
+}
 
-  unsigned lines = 0;
-  expect_success(zimg_filter_graph_get_input_buffering(graph.get(), &lines));
-  const unsigned mask = zimg_select_buffer_mask(lines);
-  const unsigned kept = mask == ZIMG_BUFFER_MAX ? source.height : mask + 1;
-  row_splitter splitter{
-      source, {plane(source.width, kept), plane(source.width, kept), plane(source.width, kept)}, mask};
-
-  picture result{.width = target.width, .height = target.height};
-  zimg_image_buffer_const input{};
-  input.version = ZIMG_API_VERSION;
-  zimg_image_buffer output{};
-  output.version = ZIMG_API_VERSION;
-  result.planes.reserve(3);
-  for (std::size_t index = 0; index < 3; ++index) {
-    input.plane[index].data = splitter.rows[index].row(0);
-    input.plane[index].stride = static_cast<std::ptrdiff_t>(splitter.rows[index].stride());
-    input.plane[index].mask = mask;
-    point_at(output, index, result.planes.emplace_back(target.width, target.height));
-  }
-  process(*graph, input, output, &row_splitter::split, &splitter);
-  return result;
+std::size_t resampling_bytes(dimensions source, dimensions target) noexcept {
+  // zimg keeps as many lines as its filter reaches over, of four bytes a sample, and a filter for each target row and
+  // column. Lanczos reaches over six target lines.
+  const auto lines_over = [](unsigned from, unsigned to) {
+    return std::size_t{8} * (from / std::max(1u, to) + 2) + 16;
+  };
+  const std::size_t lines = lines_over(source.height, target.height);
+  const std::size_t longest = std::max(source.width, target.width) + 64;
+  const std::size_t filters = (std::size_t{source.width} + source.height + target.width + target.height) * 64;
+  return lines * longest * 4 * 3 + filters;
 }
 
 picture make_upright(picture source, orientation held) {

@@ -11,6 +11,12 @@
 
 namespace gallery {
 
+struct dimensions {
+  unsigned width = 0;
+  unsigned height = 0;
+  bool operator==(const dimensions&) const = default;
+};
+
 /// One channel of a picture: rows of 8-bit samples, each row beginning on a 64-byte boundary, which is what vector
 /// instructions of every width want. Behind the last row there is room for one more: JPEG wants even sizes.
 class plane {
@@ -21,13 +27,17 @@ class plane {
       : width_(width),
         height_(height),
         stride_((width + alignment - 1) / alignment * alignment),
-        samples_(static_cast<std::uint8_t*>(::operator new(stride_*(height + 1), std::align_val_t{alignment}))) {}
+        samples_(static_cast<std::uint8_t*>(::operator new(bytes_for(width, height), std::align_val_t{alignment}))) {}
+
+  [[nodiscard]] static std::size_t bytes_for(unsigned width, unsigned height) noexcept {
+    return (width + alignment - 1) / alignment * alignment * (std::size_t{height} + 1);
+  }
 
   [[nodiscard]] unsigned width() const noexcept { return width_; }
   [[nodiscard]] unsigned height() const noexcept { return height_; }
   [[nodiscard]] std::size_t stride() const noexcept { return stride_; }
-  [[nodiscard]] std::uint8_t* row(unsigned y) noexcept { return samples_.get() + y * stride_; }
-  [[nodiscard]] const std::uint8_t* row(unsigned y) const noexcept { return samples_.get() + y * stride_; }
+  [[nodiscard]] std::uint8_t* row(unsigned y) noexcept { return samples_.get() + std::size_t{y} * stride_; }
+  [[nodiscard]] const std::uint8_t* row(unsigned y) const noexcept { return samples_.get() + std::size_t{y} * stride_; }
 
  private:
   struct release {
@@ -49,28 +59,18 @@ struct picture {
   std::vector<plane> planes = {};  ///< one or three
 };
 
-/// Pixels as PNG decoders deliver them: red, green, blue and, with four channels, straight alpha.
-struct interleaved {
-  unsigned width = 0;
-  unsigned height = 0;
-  unsigned channels = 3;
-  const std::uint8_t* samples = nullptr;  ///< width * height * channels, no padding
-};
-
-struct dimensions {
-  unsigned width = 0;
-  unsigned height = 0;
-  bool operator==(const dimensions&) const = default;
-};
-
 /// The size that fits `longest` with the aspect ratio kept; never larger than the original, never below one pixel.
 [[nodiscard]] dimensions fit(dimensions original, unsigned longest) noexcept;
 
 /// Resamples to `target`. Chroma becomes half as wide and high, or stays whole where the source's is whole.
 [[nodiscard]] picture resample(const picture& source, dimensions target);
 
-/// Resamples and converts to luma and whole chroma; transparent pixels show white behind them.
-[[nodiscard]] picture resample(const interleaved& source, dimensions target);
+/// The same from planes of red, green and blue, of which the picture covers that much, to luma and whole chroma.
+[[nodiscard]] picture resample_colours(const picture& source, double covered_width, double covered_height,
+                                       dimensions target);
+
+/// The memory, at most, that resampling takes besides the pictures.
+[[nodiscard]] std::size_t resampling_bytes(dimensions source, dimensions target) noexcept;
 
 /// Makes a picture upright.
 [[nodiscard]] picture make_upright(picture source, orientation held);

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <spng.h>
 
+#include "row_shrinker.hpp"
+
 namespace gallery {
 namespace {
 
@@ -29,7 +31,11 @@ problem damaged(std::string_view detail) {
       fmt::format("the PNG is damaged or incomplete ({}): check that it opens elsewhere and send it whole", detail)};
 }
 
-problem damaged(int code) { return damaged(spng_strerror(code)); }
+problem damaged(int code) {
+  if (code == SPNG_EMEM || code == SPNG_EZLIB_INIT)
+    throw std::bad_alloc();  // the latter fails for want of memory alone
+  return damaged(spng_strerror(code));
+}
 
 decoder_handle open_decoder(std::span<const std::byte> photo) {
   decoder_handle decoder(spng_ctx_new(0));
@@ -56,6 +62,7 @@ std::uint32_t big_endian(std::span<const std::byte> photo, std::size_t position)
 /// What the decoder does not look at: it stops when it has the picture, and knows that the last chunk has begun.
 struct outline {
   std::size_t picture_bytes = 0;  ///< compressed
+  std::size_t extra_bytes = 0;    ///< what the decoder keeps of texts, profiles and the like, at most
   bool has_end = false;           ///< the last chunk, whole
 };
 
@@ -69,25 +76,59 @@ outline read_outline(std::span<const std::byte> photo) {
     result.has_end = std::ranges::equal(rest.first(frame_bytes), std::as_bytes(std::span(end)));
     const std::size_t length = big_endian(rest, 0);
     if (result.has_end || rest.size() - frame_bytes < length) break;
-    if (std::memcmp(rest.data() + 4, "IDAT", 4) == 0) result.picture_bytes += length;
+    const auto is = [&](std::string_view type) { return std::memcmp(rest.data() + 4, type.data(), 4) == 0; };
+    if (is("IDAT")) {
+      result.picture_bytes += length;
+    } else {
+      const bool unpacks = is("zTXt") || is("iTXt") || is("iCCP");
+      result.extra_bytes = std::min(max_cached_bytes, result.extra_bytes + (unpacks ? max_cached_bytes : length + 256));
+    }
     position += frame_bytes + length;
   }
   return result;
 }
 
+/// A row before it is decoded.
+std::size_t row_bytes(const spng_ihdr& header) {
+  static constexpr unsigned channels_by_type[] = {1, 0, 3, 1, 2, 0, 4};
+  const std::size_t row_bits = std::size_t{header.width} * header.bit_depth * channels_by_type[header.color_type];
+  return row_bits / 8 + 2;
+}
+
 /// Whether the compressed data goes on behind the picture, as a few megabytes that unpack to gigabytes do, by far more
 /// than what compresses badly grows. The decoder never unpacks that; others who get the photo might.
 bool goes_on_behind(const outline& photo, const spng_ihdr& header) {
-  static constexpr unsigned channels_by_type[] = {1, 0, 3, 1, 2, 0, 4};
-  const std::size_t row_bits = std::size_t{header.width} * header.bit_depth * channels_by_type[header.color_type];
-  const std::size_t unpacked = (row_bits / 8 + 2) * header.height;
-  return photo.picture_bytes > 2 * unpacked + 65536;
+  return photo.picture_bytes > 2 * row_bytes(header) * header.height + 65536;
 }
 
 orientation read_held(spng_ctx* decoder) {
   spng_exif exif{};
   if (spng_get_exif(decoder, &exif) != 0) return orientation::upright;
   return read_orientation(std::as_bytes(std::span(exif.data, exif.length)));
+}
+
+row_shrinker::order order_of(const spng_ihdr& header) {
+  return header.interlace_method == SPNG_INTERLACE_NONE ? row_shrinker::order::downwards
+                                                        : row_shrinker::order::interlaced;
+}
+
+/// Hands each row to `target`. The decoder's error, or 0.
+int decode_rows(spng_ctx* decoder, const spng_ihdr& header, unsigned channels, row_shrinker& target) {
+  // Which pixels of a row the passes of an interlaced picture bring. The last pass brings whole rows.
+  static constexpr unsigned first_in_pass[] = {0, 4, 0, 2, 0, 1, 0};
+  static constexpr unsigned step_in_pass[] = {8, 8, 4, 4, 2, 2, 1};
+  const bool interlaced = order_of(header) == row_shrinker::order::interlaced;
+  const std::size_t bytes = std::size_t{header.width} * channels;
+  const auto row = std::make_unique_for_overwrite<std::uint8_t[]>(bytes);
+  for (;;) {
+    spng_row_info info{};
+    if (const int code = spng_get_row_info(decoder, &info)) return code;
+    const int code = spng_decode_row(decoder, row.get(), bytes);
+    if (code != 0 && code != SPNG_EOI) return code;
+    const unsigned first = interlaced ? first_in_pass[info.pass] : 0;
+    target.add(row.get(), info.row_num, first, interlaced ? step_in_pass[info.pass] : 1);
+    if (code == SPNG_EOI) return 0;
+  }
 }
 
 }  // namespace
@@ -99,8 +140,13 @@ outcome<image_header> read_png_header(std::span<const std::byte> photo) {
   // Too large to count: what it says is for the limits to refuse.
   if (code == SPNG_EOVERFLOW) return image_header{image_type::png, {big_endian(photo, 16), big_endian(photo, 20)}, 0};
   if (code != 0) return std::unexpected(damaged(code));
-  const std::size_t pixels = std::size_t{header.width} * header.height;
-  return image_header{image_type::png, {header.width, header.height}, pixels * 4 + max_cached_bytes};
+  const dimensions stored{header.width, header.height};
+  const dimensions target = fit(stored, thumbnail_sides[0]);
+  const std::size_t decoder_bytes = 4 * row_bytes(header) + 16 * std::size_t{header.width} + 65536;
+  const std::size_t working_bytes = decoder_bytes + read_outline(photo).extra_bytes +
+                                    row_shrinker::bytes_for(stored, order_of(header), target) +
+                                    resampling_bytes(row_shrinker::size_for(stored, target), target);
+  return image_header{image_type::png, stored, working_bytes};
 }
 
 outcome<decoded_photo> decode_png(std::span<const std::byte> photo, unsigned longest) {
@@ -113,18 +159,20 @@ outcome<decoded_photo> decode_png(std::span<const std::byte> photo, unsigned lon
 
   const bool alpha = has_alpha(decoder.get(), header);
   const unsigned channels = alpha ? 4 : 3;
-  const std::size_t bytes = std::size_t{header.width} * header.height * channels;
-  const auto samples = std::make_unique_for_overwrite<std::uint8_t[]>(bytes);
+  const dimensions stored{header.width, header.height};
+  const dimensions target = fit(stored, longest);
+  row_shrinker rows(stored, channels, order_of(header), target);
   const int format = alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
-  int code = spng_decode_image(decoder.get(), samples.get(), bytes, format, alpha ? SPNG_DECODE_TRNS : 0);
+  const int flags = SPNG_DECODE_PROGRESSIVE | (alpha ? SPNG_DECODE_TRNS : 0);
+  int code = spng_decode_image(decoder.get(), nullptr, 0, format, flags);
+  if (code == 0) code = decode_rows(decoder.get(), header, channels, rows);
   if (code == 0) code = spng_decode_chunks(decoder.get());
   if (code == 0 && !outline.has_end) code = SPNG_EOF;
   if (code != 0) return std::unexpected(damaged(code));
 
-  const dimensions stored{header.width, header.height};
-  return decoded_photo{
-      resample(interleaved{header.width, header.height, channels, samples.get()}, fit(stored, longest)),
-      read_held(decoder.get())};
+  const auto shrunk = rows.finish();
+  return decoded_photo{resample_colours(shrunk, rows.covered_width(), rows.covered_height(), target),
+                       read_held(decoder.get())};
 }
 
 }  // namespace gallery

@@ -16,6 +16,15 @@ struct problem {
   return {507, "disk_full", "the server's disk is full: delete photos or try again when there is room"};
 }
 
+/// Made without a message of its own where even that would be too much.
+[[nodiscard]] inline problem no_memory() noexcept {
+  try {
+    return {503, "no_memory", "the server has no memory for this at the moment: try again in a while"};
+  } catch (...) {
+    return {503, "no_memory", ""};
+  }
+}
+
 template <class T>
 using outcome = std::expected<T, problem>;
 

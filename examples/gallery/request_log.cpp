@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <string>
 
 #include <fmt/format.h>
@@ -54,7 +55,14 @@ void request_log::count(const weft::http::observed_request& observed) noexcept {
 void request_log::on_end(const weft::http::observed_request& observed) noexcept {
   count(observed);
   if (!log_) return;
+  try {
+    log_->append(line_of(observed));
+  } catch (const std::bad_alloc&) {
+    log_->count_lost();
+  }
+}
 
+std::string request_log::line_of(const weft::http::observed_request& observed) {
   std::string line = to_text(microseconds_since_1970());
   line += ' ';
   if (const auto* request = observed.request) {
@@ -69,7 +77,7 @@ void request_log::on_end(const weft::http::observed_request& observed) noexcept 
   const auto took = std::chrono::duration<double, std::milli>(observed.finished - observed.started).count();
   fmt::format_to(std::back_inserter(line), " {} {} {:.3f}ms", weft::http::to_number(observed.status),
                  observed.body_bytes, took);
-  log_->append(std::move(line));
+  return line;
 }
 
 }  // namespace gallery

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <weft/http/request_observer.hpp>
@@ -23,6 +24,7 @@ class request_log final : public weft::http::request_observer {
   void on_end(const weft::http::observed_request& observed) noexcept override;
 
  private:
+  [[nodiscard]] static std::string line_of(const weft::http::observed_request& observed);
   void count(const weft::http::observed_request& observed) noexcept;
 
   weft::observe::recorder& figures_;

@@ -1,5 +1,6 @@
 #include "service.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <utility>
@@ -35,7 +36,7 @@ problem shutting_down() { return {503, "shutting_down", "the gallery is being st
 
 void refuse(response& answer, const problem& why) {
   if (why.status == 401) answer.header("WWW-Authenticate", "Bearer");
-  if (why.status == 503) answer.header("Retry-After", "5");
+  if (why.status == 503 || why.status == 429) answer.header("Retry-After", "5");
   answer.error(static_cast<status>(why.status), why.message, why.code);
 }
 
@@ -72,10 +73,16 @@ outcome<part> thumbnail_of(const request& asked) {
   return std::unexpected(problem{400, "bad_size", "size must be 256 or 1024"});
 }
 
+std::optional<std::string_view> host_of(const request& asked) {
+  if (asked.host().empty() && !asked.header("Host")) return std::nullopt;
+  return asked.host();
+}
+
 sender sender_of(const request& asked) {
   using weft::http::method;
   return {.changes_something = asked.method() != method::get && asked.method() != method::head,
-          .host = asked.host(),
+          .peer = asked.peer(),
+          .host = host_of(asked),
           .origin = asked.header("Origin"),
           .fetch_site = asked.header("Sec-Fetch-Site"),
           .authorization = asked.header("Authorization")};
@@ -88,17 +95,6 @@ response& guarded(response& answer) {
   return answer.header("X-Content-Type-Options", "nosniff").header("Cross-Origin-Resource-Policy", "same-origin");
 }
 
-class release_at_end {
- public:
-  explicit release_at_end(weft::semaphore& taken) noexcept : taken_(taken) {}
-  release_at_end(const release_at_end&) = delete;
-  release_at_end& operator=(const release_at_end&) = delete;
-  ~release_at_end() { taken_.release(); }
-
- private:
-  weft::semaphore& taken_;
-};
-
 }  // namespace
 
 service::service(library& photos, moderator& judging, weft::observe::recorder& figures, settings wanted)
@@ -108,12 +104,13 @@ service::service(library& photos, moderator& judging, weft::observe::recorder& f
       policy_(std::move(wanted.access)),
       uploads_(wanted.uploads_at_once),
       upload_patience_(wanted.upload_patience),
-      decoding_(wanted.decoding_bytes) {}
+      decoding_(wanted.decoding_bytes),
+      holding_(wanted.holding_bytes) {}
 
 weft::http::router service::routes() {
   weft::http::router routes;
   routes.guard([this](request& asked, response& answer) {
-    if (const auto why = policy_.check(sender_of(asked))) refuse(answer, *why);
+    if (const auto why = policy_.check(sender_of(asked), std::chrono::steady_clock::now())) refuse(answer, *why);
   });
   routes.get("/", [](request&, response& answer) {
     answer.header("Content-Security-Policy", page_content_security_policy());
@@ -144,8 +141,8 @@ weft::http::router service::routes() {
 }
 
 void service::upload(request& asked, response& answer) {
-  if (const auto turn = take_turn(); !turn) return refuse(answer, turn.error());
-  const release_at_end permit(uploads_);
+  const auto turn = take_turn(asked.body().length().value_or(max_photo_bytes));
+  if (!turn) return refuse(answer, turn.error());
   const auto body = asked.body().read_all(max_photo_bytes);
   if (!body) return;  // too large, too slow, gone: the server answers that
   const auto added = add(*body);
@@ -154,13 +151,19 @@ void service::upload(request& asked, response& answer) {
   answer.header("Location", fmt::format("/photos/{}", added->photo.id.text())).json(to_json(added->photo));
 }
 
-outcome<void> service::take_turn() {
+outcome<service::turn> service::take_turn(std::uint64_t body_bytes) {
   const weft::deadline_scope until(upload_patience_);
-  const auto taken = uploads_.acquire();
-  if (taken) return {};
-  if (taken.error() != weft::errc::timed_out) return std::unexpected(shutting_down());
-  return std::unexpected(
-      problem{503, "too_busy", "too many photos are being sent at the same time: try again in a while"});
+  const auto refused = [](std::error_code why) {
+    if (why != weft::errc::timed_out) return shutting_down();
+    return problem{503, "too_busy", "too many photos are being sent at the same time: try again in a while"};
+  };
+  if (const auto taken = uploads_.acquire(); !taken) return std::unexpected(refused(taken.error()));
+  permit entered(uploads_);
+  // While it comes, a body may be copied to where there is room for twice as much; later it is there twice, once
+  // sealed.
+  auto memory = holding_.take(3 * std::min<std::uint64_t>(body_bytes, max_photo_bytes));
+  if (!memory) return std::unexpected(refused(memory.error()));
+  return turn{std::move(entered), std::move(*memory)};
 }
 
 outcome<added_photo> service::add(std::string_view body) {
@@ -190,6 +193,13 @@ outcome<added_photo> service::add(std::string_view body) {
 }
 
 outcome<rendition> service::decode(std::span<const std::byte> photo, const image_header& header) {
+  if (header.working_bytes > decoding_.total_bytes()) {
+    return std::unexpected(problem{
+        413, "too_much_memory",
+        fmt::format("to decode the photo takes {} MiB, and the server has {} MiB for that: send a smaller one, or one "
+                    "that is neither progressive nor interlaced",
+                    header.working_bytes >> 20, decoding_.total_bytes() >> 20)});
+  }
   const auto memory = decoding_.take(header.working_bytes);
   if (!memory) return std::unexpected(shutting_down());
   const auto on_all_cores = [](std::size_t count, const std::function<void(std::size_t)>& body) {
@@ -241,8 +251,8 @@ void service::remove(request& asked, response& answer) {
 }
 
 void service::health(response& answer) {
-  const auto page = photos_.page("", 1);
-  if (!page) return refuse(answer, {503, "unhealthy", page.error().message});
+  const auto well = photos_.check_health();
+  if (!well) return refuse(answer, {503, "unhealthy", well.error().message});
   answer.header("Cache-Control", "no-store").json(R"({"status":"ok"})");
 }
 

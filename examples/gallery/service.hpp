@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <weft/http/router.hpp>
 #include <weft/observe/recorder.hpp>
@@ -25,7 +26,7 @@ namespace gallery {
 ///     GET    /photos/{id}/thumbnail?size=…  256 or 1024, JPEG
 ///     GET    /photos/{id}/original          byte for byte what was sent
 ///     DELETE /photos/{id}
-///     GET    /health                        200 while the database answers
+///     GET    /health                        200 while the database answers and photos can be kept
 ///     GET    /hello                         12 bytes: for benchmarks
 ///     GET    /wait                          the same after 100 ms of waiting: for benchmarks
 ///     GET    /stats, /metrics               live figures, as JSON and for Prometheus
@@ -36,7 +37,8 @@ class service {
   struct settings {
     std::size_t uploads_at_once = 64;                   ///< each holds its photo in memory; further ones wait,
     std::chrono::milliseconds upload_patience{10'000};  ///< this long, then they are asked to come again
-    std::size_t decoding_bytes = std::size_t{1} << 30;  ///< for the pixels of all photos that are decoded
+    std::size_t decoding_bytes = std::size_t{1} << 30;  ///< for all photos that are decoded
+    std::size_t holding_bytes = std::size_t{1} << 30;   ///< for all photos that are received, sealed and stored
     access_policy::settings access = {};
   };
   service(library& photos, moderator& judging, weft::observe::recorder& figures, settings wanted);
@@ -44,8 +46,27 @@ class service {
   [[nodiscard]] weft::http::router routes();
 
  private:
+  /// One of the uploads at once.
+  class permit {
+   public:
+    explicit permit(weft::semaphore& taken) noexcept : taken_(&taken) {}
+    permit(permit&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
+    permit& operator=(permit&&) = delete;
+    ~permit() {
+      if (taken_) taken_->release();
+    }
+
+   private:
+    weft::semaphore* taken_;
+  };
+  /// What an upload holds while it lasts.
+  struct turn {
+    permit entered;
+    memory_budget::share memory;
+  };
+
   void upload(weft::http::request& request, weft::http::response& response);
-  [[nodiscard]] outcome<void> take_turn();
+  [[nodiscard]] outcome<turn> take_turn(std::uint64_t body_bytes);
   [[nodiscard]] outcome<added_photo> add(std::string_view body);
   [[nodiscard]] outcome<rendition> decode(std::span<const std::byte> photo, const image_header& header);
   void list(weft::http::request& request, weft::http::response& response);
@@ -62,6 +83,7 @@ class service {
   weft::semaphore uploads_;
   std::chrono::milliseconds upload_patience_;
   memory_budget decoding_;
+  memory_budget holding_;
 };
 
 }  // namespace gallery

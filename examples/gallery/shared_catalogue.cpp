@@ -1,5 +1,6 @@
 #include "shared_catalogue.hpp"
 
+#include <exception>
 #include <utility>
 
 #include <weft/task/offload.hpp>
@@ -48,6 +49,7 @@ outcome<applied> shared_catalogue::apply(change wanted) {
 
 void shared_catalogue::commit_orders() {
   std::vector<std::shared_ptr<order>> batch;
+  batch.reserve(most_in_one_commit);
   while (auto first = orders_.recv()) {
     batch.push_back(std::move(*first));
     while (batch.size() < most_in_one_commit) {
@@ -60,19 +62,30 @@ void shared_catalogue::commit_orders() {
   }
 }
 
-void shared_catalogue::commit(std::span<const std::shared_ptr<order>> batch) {
-  std::vector<change> changes;
-  changes.reserve(batch.size());
-  for (const auto& each : batch) changes.push_back(each->wanted);
-  auto results = weft::blocking([&] { return writer_.apply(changes); });
+void shared_catalogue::commit(std::span<const std::shared_ptr<order>> batch) noexcept {
+  auto results = commit_together(batch);
   if (!results && batch.size() > 1) {
     // One of them may be to blame for all: each alone, so that the others are made.
     for (std::size_t index = 0; index < batch.size(); ++index) commit(batch.subspan(index, 1));
     return;
   }
   for (std::size_t index = 0; index < batch.size(); ++index) {
-    auto answer = results ? outcome<applied>(std::move((*results)[index])) : std::unexpected(results.error());
+    auto answer =
+        results ? outcome<applied>(std::move((*results)[index])) : std::unexpected(std::move(results.error()));
     static_cast<void>(batch[index]->done.try_send(std::move(answer)));  // there is room for the one answer
+  }
+}
+
+outcome<std::vector<applied>> shared_catalogue::commit_together(
+    std::span<const std::shared_ptr<order>> batch) noexcept {
+  try {
+    std::vector<change> changes;
+    changes.reserve(batch.size());
+    for (const auto& each : batch) changes.push_back(each->wanted);
+    return weft::blocking([&] { return writer_.apply(changes); });
+  } catch (const std::exception&) {
+    // Whatever there is no memory for, those who wait for it must be told.
+    return std::unexpected(no_memory());
   }
 }
 
@@ -80,9 +93,12 @@ template <class Query>
 auto shared_catalogue::with_reader(Query query) -> decltype(query(std::declval<catalogue_reader&>())) {
   const auto reader = idle_readers_.recv();
   if (!reader) return std::unexpected(shutting_down());
-  auto result = weft::blocking([&] { return query(**reader); });
-  static_cast<void>(idle_readers_.try_send(*reader));  // there is room: it was taken from there
-  return result;
+  const struct give_back {  // however this ends
+    weft::channel<catalogue_reader*>& idle;
+    catalogue_reader* taken;
+    ~give_back() { static_cast<void>(idle.try_send(taken)); }  // there is room: it was taken from there
+  } at_end{idle_readers_, *reader};
+  return weft::blocking([&] { return query(**reader); });
 }
 
 outcome<std::optional<photo_record>> shared_catalogue::find(const photo_id& id) {

@@ -41,7 +41,8 @@ class shared_catalogue {
   };
 
   void commit_orders();
-  void commit(std::span<const std::shared_ptr<order>> batch);
+  void commit(std::span<const std::shared_ptr<order>> batch) noexcept;
+  [[nodiscard]] outcome<std::vector<applied>> commit_together(std::span<const std::shared_ptr<order>> batch) noexcept;
   template <class Query>
   auto with_reader(Query query) -> decltype(query(std::declval<catalogue_reader&>()));
 

@@ -42,6 +42,8 @@ bool error::disk_is_full() const noexcept {
 
 bool error::is_damage() const noexcept { return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB; }
 
+bool error::is_no_memory() const noexcept { return (code_ & 0xff) == SQLITE_NOMEM || code_ == SQLITE_IOERR_NOMEM; }
+
 connection::connection(const std::filesystem::path& file, access mode) {
   // Readers open for writing too: only so may they be the first to recover the log. They are held to reading below.
   constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;

@@ -20,7 +20,8 @@ class error : public std::runtime_error {
       : std::runtime_error(message), code_(code), system_code_(system_code) {}
 
   [[nodiscard]] bool disk_is_full() const noexcept;
-  [[nodiscard]] bool is_damage() const noexcept;  ///< of the database file
+  [[nodiscard]] bool is_damage() const noexcept;     ///< of the database file
+  [[nodiscard]] bool is_no_memory() const noexcept;  ///< for the library
 
  private:
   int code_;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,23 +28,39 @@ struct piece {
   std::span<const std::byte> contents;
 };
 
+/// A file in the photos' folders.
+struct stored_file {
+  enum class state {
+    whole,    ///< has its name
+    begun,    ///< the last run was adding the photo
+    going,    ///< the last run was removing the photo
+    strange,  ///< marked as begun or going by a run that was not the last one
+  };
+  photo_id photo;
+  part which = part::original;
+  state now = state::whole;
+  std::filesystem::path path;
+};
+
 /// The files of a data folder, whole or not there at all, whenever the power fails.
 ///
-///     lock              held while a gallery runs on the folder
+///     lock              held while a gallery runs on the folder, as the folder itself is
+///     run               the last run's number, which marks what it had not finished
 ///     key, key-check    what the photos are sealed with (see vault.hpp)
 ///     catalogue.sqlite  which photos there are (see catalogue.hpp)
 ///     reserve           room that is given up for deleting photos when the disk is full (see disk_reserve.hpp)
 ///     access.log
-///     photos/1f/1f….original, 1f….1024, 1f….256   a photo's files, sealed, by the first digits of its id
+///     photos/1f/1f….original, 1f….1024, 1f….256   a photo's files (see sealed_photo.hpp), by its first digits
+///     set-aside/        files that no photo needs and no run was about to delete
 ///
-/// A photo is there from the moment on at which the catalogue's row of it is on the disk, and as long as that row is
-/// there. To add one: put() writes its files under names that end in ".new", waits until they are on the disk, gives
-/// them their names and waits until the names are on the disk; then the row is inserted. To remove one: the row is
-/// removed; then remove() deletes the files. A crash at any moment leaves at most files that no row knows, which
-/// recover() deletes; never a row without its files.
+/// A photo is there as long as its original is: the catalogue can be made anew from the files. To add one: put() writes
+/// its files under names that end in ".<run>.new", waits until they are on the disk, gives them their names, the
+/// original's last, and waits until the names are on the disk; then the row is inserted. To remove one: the row is
+/// removed; then remove() renames the original to ".<run>.gone", and deletes all files. A crash at any moment leaves a
+/// whole photo, or files that the run's mark tells apart from all others. See recovery.hpp for what is done with them.
 ///
-/// Thread: any, for every member but recover(), at the same time, as long as each is given another photo.
-/// Parks, but for open() and recover(). Cancel: put() leaves nothing.
+/// Thread: any, for put(), get() and remove(), at the same time, as long as each is given another photo. The others
+/// before those. Parks: put(), get() and remove(). Cancel: put() leaves nothing.
 class storage {
  public:
   /// Makes the folder ready and takes its lock.
@@ -53,13 +70,21 @@ class storage {
   [[nodiscard]] weft::result<bytes> get(const photo_id& photo, part which) const;
   void remove(const photo_id& photo) const;
 
-  struct recovery {
-    std::size_t deleted_files = 0;     ///< of photos that were being added or removed when the last run ended
-    std::vector<photo_id> incomplete;  ///< photos that lost files; never by a crash
-  };
-  /// Compares the files with the photos that the catalogue knows, which are sorted. Before anything else is done.
-  [[nodiscard]] recovery recover(std::span<const photo_id> known) const;
+  /// Whether the system lets files be made in the folder, which costs nothing; whether a file can be written there.
+  [[nodiscard]] weft::result<void> check_writable() const;
+  [[nodiscard]] weft::result<void> try_to_write() const;
 
+  /// All files in the photos' folders that have names of photos' files, by photo.
+  [[nodiscard]] std::vector<stored_file> survey() const;
+
+  /// Moves a file to set_aside_folder(), where it stays. False if that fails: then it stays where it is.
+  [[nodiscard]] bool set_aside(const std::filesystem::path& file) const;
+
+  /// From now on, what is begun bears a new run's mark. After a survey, and what it asked for.
+  void begin_run();
+
+  [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
+  [[nodiscard]] std::filesystem::path set_aside_folder() const { return folder_ / "set-aside"; }
   [[nodiscard]] std::filesystem::path key_file() const { return folder_ / "key"; }
   [[nodiscard]] std::filesystem::path catalogue_file() const { return folder_ / "catalogue.sqlite"; }
   [[nodiscard]] std::filesystem::path access_log_file() const { return folder_ / "access.log"; }
@@ -78,12 +103,18 @@ class storage {
     int number_;
   };
 
-  storage(std::filesystem::path folder, folder_lock lock);
+  storage(std::filesystem::path folder, std::array<folder_lock, 2> locks);
+  [[nodiscard]] weft::result<void> write(const photo_id& photo, std::span<const piece> pieces) const;
   [[nodiscard]] std::filesystem::path folder_of(const photo_id& photo) const;
   [[nodiscard]] std::filesystem::path path_of(const photo_id& photo, part which) const;
 
+  [[nodiscard]] std::filesystem::path unfinished(const photo_id& photo, part which) const;
+  [[nodiscard]] std::filesystem::path going(const photo_id& photo) const;
+  [[nodiscard]] std::filesystem::path run_file() const { return folder_ / "run"; }
+
   std::filesystem::path folder_;
-  folder_lock lock_;
+  std::array<folder_lock, 2> locks_;
+  std::string run_;  ///< the last run's number until begin_run()
 };
 
 }  // namespace gallery

@@ -121,12 +121,19 @@ startup<void> create_key(const std::filesystem::path& key_file) {
   return {};
 }
 
+bool opens_sample(const vault& opened, std::span<const std::byte> sample) {
+  const auto contents = opened.unseal(sample_label, sample);
+  return contents && std::ranges::equal(*contents, as_bytes(sample_contents));
+}
+
 }  // namespace
 
 vault::~vault() { OPENSSL_cleanse(key_.data(), key_.size()); }
 
-bytes vault::seal(std::string_view label, std::span<const std::byte> contents) const {
-  bytes sealed(contents.size() + overhead_bytes);
+bytes vault::seal(std::string_view label, std::span<const std::byte> contents, std::size_t room_behind) const {
+  bytes sealed;
+  sealed.reserve(contents.size() + overhead_bytes + room_behind);
+  sealed.resize(contents.size() + overhead_bytes);
   std::ranges::copy(as_bytes(magic), sealed.begin());
   std::byte* const nonce = sealed.data() + magic.size();
   std::byte* const text = nonce + nonce_bytes;
@@ -165,14 +172,15 @@ std::optional<bytes> vault::unseal(std::string_view label, std::span<const std::
   return contents;
 }
 
-startup<vault> open_vault(const std::filesystem::path& data_folder, const std::filesystem::path& key_file) {
+startup<vault> open_vault(const std::filesystem::path& data_folder, const std::filesystem::path& key_file,
+                          const try_key& try_on_contents) {
   const auto sample_file = data_folder / sample_name;
   const auto sample = read_whole(sample_file);
-  const bool begun = sample.has_value();
-  if (!begun && sample.error() != std::errc::no_such_file_or_directory) {
+  if (!sample && sample.error() != std::errc::no_such_file_or_directory) {
     return std::unexpected(cannot("read", sample_file, sample.error()));
   }
   if (!std::filesystem::exists(key_file)) {
+    const bool begun = sample || try_on_contents(vault(vault::key{})) != contents_by_key::none;
     if (begun) {
       return std::unexpected(
           startup_failure{fmt::format("the photos in {} are encrypted, and their key is missing: put it back to {}",
@@ -185,13 +193,13 @@ startup<vault> open_vault(const std::filesystem::path& data_folder, const std::f
   vault opened(*loaded);
   OPENSSL_cleanse(loaded->data(), loaded->size());
 
-  if (begun) {
-    const auto contents = opened.unseal(sample_label, *sample);
-    if (contents && std::ranges::equal(*contents, as_bytes(sample_contents))) return opened;
+  const bool fits = sample ? opens_sample(opened, *sample) : try_on_contents(opened) != contents_by_key::not_opened;
+  if (!fits) {
     return std::unexpected(
         startup_failure{fmt::format("the key {} is not the one that the photos in {} are encrypted with",
                                     key_file.string(), data_folder.string())});
   }
+  if (sample) return opened;
   const auto created = create_atomically(sample_file, opened.seal(sample_label, as_bytes(sample_contents)));
   if (!created) return std::unexpected(cannot("write", sample_file, created.error()));
   return opened;

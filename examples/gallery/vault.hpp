@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,7 +32,9 @@ class vault {
   vault(vault&& other) noexcept : key_(other.key_) {}
   ~vault();
 
-  [[nodiscard]] bytes seal(std::string_view label, std::span<const std::byte> contents) const;
+  /// With capacity for `room_behind` more bytes.
+  [[nodiscard]] bytes seal(std::string_view label, std::span<const std::byte> contents,
+                           std::size_t room_behind = 0) const;
 
   /// Nothing if the key or the label is another one, or if a bit was changed.
   [[nodiscard]] std::optional<bytes> unseal(std::string_view label, std::span<const std::byte> sealed) const;
@@ -40,10 +43,19 @@ class vault {
   key key_;
 };
 
+/// What is in a data folder already, sealed with some key.
+enum class contents_by_key {
+  none,        ///< there is nothing yet
+  opened,      ///< this key opens some of it
+  not_opened,  ///< this key opens none of it
+};
+using try_key = std::function<contents_by_key(const vault&)>;
+
 /// The vault of a data folder. The first time, makes a new key in `key_file`, which only its owner may read; later
-/// starts check that the key is still the one that the folder was begun with, by a sample that is sealed in it.
-[[nodiscard]] startup<vault> open_vault(const std::filesystem::path& data_folder,
-                                        const std::filesystem::path& key_file);
+/// starts check that the key is still the one that the folder was begun with, by a sample that is sealed in it. Where
+/// the sample is gone, `try_on_contents` says whether the key opens what else is there.
+[[nodiscard]] startup<vault> open_vault(const std::filesystem::path& data_folder, const std::filesystem::path& key_file,
+                                        const try_key& try_on_contents);
 
 /// The SHA-256 of `contents`, in lower-case hexadecimal.
 [[nodiscard]] std::string sha256(std::span<const std::byte> contents);

@@ -67,7 +67,7 @@ result<void> accept_loop::run() {
   // seq_cst: stop() either sees this loop in the list, or this sees that it was called; see server_state::stop()
   while (!server_.core.stopping.load(std::memory_order_seq_cst)) {
     if (waits_for_room && !server_.slots.acquire()) return {};
-    auto stream = listener_.accept();
+    auto stream = accept();
     if (stream) {
       if (hand_over(std::move(*stream)) == next::end) return {};
       continue;
@@ -79,6 +79,10 @@ result<void> accept_loop::run() {
     if (kind == failure_kind::of_resources && back_off(stream.error()) == next::end) return {};
   }
   return {};
+}
+
+result<tcp_stream> accept_loop::accept() try { return listener_.accept(); } catch (const std::bad_alloc&) {
+  return std::unexpected{std::make_error_code(std::errc::not_enough_memory)};
 }
 
 accept_loop::next accept_loop::hand_over(tcp_stream stream) {

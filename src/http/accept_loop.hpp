@@ -61,6 +61,7 @@ class accept_loop : public base::list_hook, public std::enable_shared_from_this<
  private:
   enum class next : std::uint8_t { accept, end };
 
+  [[nodiscard]] result<tcp_stream> accept();
   [[nodiscard]] next hand_over(tcp_stream stream);
   [[nodiscard]] next back_off(std::error_code why);
 

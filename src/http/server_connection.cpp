@@ -333,6 +333,8 @@ bool server_connection::can_drain_body(answer_form form) {
 http::detail::persistence server_connection::persistence(answer_form form) {
   const auto& options = core_.options;
   bool last = options.max_requests_per_connection != 0 && requests_ >= options.max_requests_per_connection;
+  // Bytes behind an unfinished body may be the body's: nobody can tell yet whether a request follows.
+  if (options.kept == keep_alive::pipelined && (!body_.finished() || wire_.input().unread().empty())) last = true;
   // relaxed: when it is seen late, await_first_bytes() sees it
   if (last || core_.stopping.load(std::memory_order_relaxed)) return persistence::close;
   if (head_.persistence == persistence::close || !can_drain_body(form)) return persistence::close;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <new>
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,7 +53,11 @@ result<std::unique_ptr<ring>> ring::make() {
     if (error == 0) {
       // acquire: comes after whoever used the memory before; pairs with ~ring()
       static_cast<void>(rings_ended.load(std::memory_order_acquire));
-      std::unique_ptr<ring> owned{new ring{made}};
+      std::unique_ptr<ring> owned{new (std::nothrow) ring{made}};
+      if (!owned) {
+        ::io_uring_queue_exit(&made);
+        return failure_from_errno(ENOMEM);
+      }
       if ((wishes.features & needed) == needed) return owned;
       return failure_from_errno(EOPNOTSUPP);
     }

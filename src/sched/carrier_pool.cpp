@@ -69,6 +69,7 @@ carrier& carrier_pool::start(seat* place) {
   made.seat_ = place;
   if (place) place->set_sitter(made);
   try {
+    spares_.reserve(carriers_.size());  // so that giving back one never needs memory
     made.thread_ = std::thread{[this, &made] { work(made); }};
   } catch (...) {
     carriers_.pop_back();
@@ -84,7 +85,7 @@ carrier* carrier_pool::take_spare() {
     std::lock_guard guard{mutex_};
     if (!spares_.empty()) {
       auto* spare = spares_.front();
-      spares_.pop_front();
+      spares_.erase(spares_.begin());
       return spare;
     }
   }

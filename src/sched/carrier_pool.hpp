@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <vector>
 
 #include <weft/sched/scheduler.hpp>
 
@@ -87,7 +88,7 @@ class carrier_pool {
 
   std::mutex mutex_;  // guards what follows
   std::list<carrier> carriers_;
-  std::list<carrier*> spares_;
+  std::vector<carrier*> spares_;
   std::size_t beside_ = 0;       // carriers that have lost their seat and are not finished
   std::size_t idle_beside_ = 0;  // of those, the ones that wait for a task
   bool stopping_ = false;

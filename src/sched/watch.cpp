@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <new>
 
 #include <weft/base/asymmetric_fence.hpp>
 
@@ -141,11 +142,19 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
 
   untold found;
   found.event.held = held;
-  explain(found, sits, seen);
+  try {
+    explain(found, sits, seen);
+  } catch (const std::bad_alloc&) {
+    // Less is known of the stall: the seat changes hands all the same.
+  }
   if (!take_from(one, sits, resumed, found, only_if::stuck)) return;
   if (found.event.handed_over) carriers_.prepare_spare();
   if (std::exchange(seen.reported, true)) return;
-  if (record(found.event, present)) untold_.push_back(std::move(found));
+  try {
+    if (record(found.event, present)) untold_.push_back(std::move(found));
+  } catch (const std::bad_alloc&) {
+    // One stall less is told of.
+  }
 }
 
 void watch::explain(untold& found, carrier& by, const sighting& seen) {
@@ -173,8 +182,12 @@ bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& 
   if (still_stuck) {
     auto* task = stuck.runs();
     auto who = task->who();
-    event.task_name = who.name;
     event.spawned_at = who.spawned_at;
+    try {
+      event.task_name = who.name;
+    } catch (const std::bad_alloc&) {
+      // Without its name: the decision has begun, and must be made.
+    }
     event.handed_over = spare != nullptr;
     found.task = task;
     // Whom the system kept from running need not be one that computes.
@@ -234,8 +247,12 @@ bool watch::record(const stall& event, clock::time_point present) {
 
 void watch::tell() {
   for (auto& each : untold_) {
-    if (options_.traces && each.can_be_interrupted) each.event.trace = trace_of(each.thread_id, *each.task);
-    if (options_.traces && each.event.trace.empty() && each.place) each.event.trace.push_back(each.place);
+    try {
+      if (options_.traces && each.can_be_interrupted) each.event.trace = trace_of(each.thread_id, *each.task);
+      if (options_.traces && each.event.trace.empty() && each.place) each.event.trace.push_back(each.place);
+    } catch (const std::bad_alloc&) {
+      // Without a trace.
+    }
     options_.on_stall(each.event);
   }
   untold_.clear();

@@ -1,6 +1,9 @@
 #include <weft/task/compute_worker.hpp>
 
+#include <chrono>
+#include <new>
 #include <source_location>
+#include <thread>
 #include <utility>
 
 #include <weft/base/check.hpp>
@@ -64,7 +67,12 @@ void compute_worker::use(frame_stack* stack) noexcept {
 }
 
 frame_stack* compute_worker::unused_stack() noexcept {
-  if (!unused_) return new frame_stack;
+  while (!unused_) {
+    // A few bytes, without which the worker could not go on with what it has taken: it waits until others give some
+    // back.
+    if (auto* made = new (std::nothrow) frame_stack) return made;
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
   auto* stack = std::exchange(unused_, unused_->next_unused);
   stack->root = nullptr;
   return stack;

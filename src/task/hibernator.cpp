@@ -1,5 +1,7 @@
 #include "task/hibernator.hpp"
 
+#include <new>
+
 #if defined(__linux__)
 #include <pthread.h>
 #endif
@@ -37,14 +39,21 @@ void hibernator::stop() noexcept {
 // Two looks, for the same reason as ever: what is in the midst of a short wait is better left where it is.
 void hibernator::relieve() {
   constexpr auto short_wait = std::chrono::milliseconds{100};
-  look(stack::patience::second_look);
+  look_in_background();
   {
     std::unique_lock lock{mutex_};
     if (changed_.wait_for(lock, short_wait, [this] { return stopping_; })) return;
   }
-  look(stack::patience::second_look);
+  look_in_background();
   // relaxed: a number
   relieved_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Without the memory to look, there is something that waits for the next look.
+stack::put_away_counts hibernator::look_in_background() noexcept try {
+  return look(stack::patience::second_look);
+} catch (const std::bad_alloc&) {
+  return {.waiting = 1};
 }
 
 std::size_t hibernator::put_away_all() { return look(stack::patience::none).put_away; }
@@ -57,7 +66,7 @@ void hibernator::work() {
 #endif
   while (!sleep_for_period()) {
     const auto before = progress();
-    const auto found = look(stack::patience::second_look);
+    const auto found = look_in_background();
     // relaxed: a number
     looks_.fetch_add(1, std::memory_order_relaxed);
     if (found.waiting != 0) continue;

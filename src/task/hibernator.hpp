@@ -52,6 +52,7 @@ class hibernator {
   void work();
   /// In the answer, `waiting` counts whatever a later look may have to do.
   stack::put_away_counts look(stack::patience how);
+  stack::put_away_counts look_in_background() noexcept;
   [[nodiscard]] bool sleep_for_period();
   [[nodiscard]] bool nothing_ran_since(std::uint64_t progress) noexcept;
   [[nodiscard]] std::uint64_t progress() const noexcept;

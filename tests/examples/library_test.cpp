@@ -179,14 +179,44 @@ TEST_P(library_on, what_a_crash_left_behind_is_deleted_at_the_next_start) {
     {
       const auto opened = open();
       ASSERT_TRUE(opened->add(photo.record, photo.original, photo.rendered));
-      // As if the process had ended between the files and the row.
-      const std::array pieces{gallery::piece{part::original, photo.original}};
-      ASSERT_TRUE(opened->files().put(gallery::photo_id::random(), pieces));
+      // As if the process had ended between two names of a photo's files.
+      const auto other = gallery::photo_id::random();
+      const std::array pieces{gallery::piece{part::small_thumbnail, photo.original}};
+      ASSERT_TRUE(opened->files().put(other, pieces));
+      std::string run;
+      std::ifstream(folder / "run") >> run;
+      const std::string id(other.text());
+      std::ofstream(folder / "photos" / id.substr(0, 2) / (id + ".original." + run + ".new")) << "unfinished";
     }
     const auto opened = open();
-    EXPECT_EQ(opened->recovered().deleted_files, 1u);
+    EXPECT_EQ(opened->recovered().deleted_files, 2u);
+    EXPECT_TRUE(opened->recovered().set_aside.empty());
     EXPECT_EQ(opened->read(photo.record.id, part::original)->contents, photo.original);
     EXPECT_EQ(stored_files().size(), 3u);
+  });
+}
+
+TEST_P(library_on, photos_that_the_catalogue_does_not_know_are_listed_again) {
+  run([this] {
+    std::vector<prepared_photo> all;
+    {
+      const auto opened = open();
+      for (unsigned index = 0; index < 5; ++index) {
+        all.push_back(prepare(20 + index));
+        all.back().record.created_us = 1'700'000'000'000'000 + index;
+        ASSERT_TRUE(opened->add(all.back().record, all.back().original, all.back().rendered));
+      }
+    }
+    std::filesystem::remove(folder / "catalogue.sqlite");
+    const auto opened = open();
+    EXPECT_EQ(opened->recovered().listed_again.size(), all.size());
+    const auto page = opened->page("", 100).value();
+    ASSERT_EQ(page.photos.size(), all.size());
+    for (std::size_t index = 0; index < all.size(); ++index) {
+      const auto& expected = all[all.size() - 1 - index];
+      EXPECT_EQ(gallery::to_json(page.photos[index]), gallery::to_json(expected.record));
+      EXPECT_EQ(opened->read(page.photos[index].id, part::original)->contents, expected.original);
+    }
   });
 }
 
@@ -241,6 +271,14 @@ TEST(wire, a_photo_is_a_json_object_with_links) {
             R"("original":"/photos/0123456789abcdef0123456789abcdef/original",)"
             R"("thumbnail_256":"/photos/0123456789abcdef0123456789abcdef/thumbnail?size=256",)"
             R"("thumbnail_1024":"/photos/0123456789abcdef0123456789abcdef/thumbnail?size=1024"}})");
+  photo.verdict = "\"\\\x01\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\xaf";
+  const auto json = gallery::to_json(photo);
+  EXPECT_NE(json.find("\"verdict\":\"\\\"\\\\\\u0001\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
+                      "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","),
+            std::string::npos)
+      << json;
+  const gallery::photo_page two{.photos = {photo, photo}};
+  EXPECT_EQ(gallery::to_json(two), "{\"photos\":[" + json + "," + json + "],\"next_cursor\":null}");
   EXPECT_EQ(gallery::to_json(gallery::photo_page{}), R"({"photos":[],"next_cursor":null})");
   EXPECT_EQ(gallery::to_json(gallery::photo_page{.next = "7"}), R"({"photos":[],"next_cursor":"7"})");
 }

@@ -148,6 +148,36 @@ bytes grey_png(std::uint32_t width, std::uint32_t height, std::span<const chunk>
   return result;
 }
 
+bytes flat_png(std::uint32_t width, std::uint32_t height, png_options options) {
+  static constexpr std::uint8_t signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  static constexpr unsigned channels_by_type[] = {1, 0, 3, 1, 2, 0, 4};
+  static constexpr struct {
+    unsigned left, top, across, down;
+  } passes[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+  const auto rows_bytes = [&](std::size_t columns, std::size_t rows) {
+    const std::size_t bits = columns * options.depth * channels_by_type[options.colour_type];
+    return columns == 0 ? 0 : rows * (1 + (bits + 7) / 8);
+  };
+  std::size_t unpacked = options.interlaced ? 0 : rows_bytes(width, height);
+  for (const auto& pass : passes) {
+    if (!options.interlaced || width <= pass.left || height <= pass.top) continue;
+    unpacked += rows_bytes((width - pass.left + pass.across - 1) / pass.across,
+                           (height - pass.top + pass.down - 1) / pass.down);
+  }
+  bytes result;
+  append(result, std::as_bytes(std::span(signature)));
+  bytes header;
+  append_big_endian(header, width, 4);
+  append_big_endian(header, height, 4);
+  append_big_endian(header, options.depth << 24 | options.colour_type << 16, 4);
+  header.push_back(std::byte{options.interlaced});
+  append_chunk(result, "IHDR", header);
+  if (options.colour_type == 3) append_chunk(result, "PLTE", bytes(3));
+  append_chunk(result, "IDAT", deflated_zeroes(unpacked));
+  append_chunk(result, "IEND", {});
+  return result;
+}
+
 bytes deflated_zeroes(std::size_t block_bytes, std::size_t count) {
   // After a full flush nothing refers back, so that one deflated block can be repeated.
   const std::vector<Bytef> zeroes(block_bytes, 0);

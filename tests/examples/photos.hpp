@@ -39,6 +39,14 @@ struct chunk {
 };
 [[nodiscard]] bytes grey_png(std::uint32_t width, std::uint32_t height, std::span<const chunk> chunks);
 
+/// A black PNG of any kind.
+struct png_options {
+  unsigned depth = 8;
+  unsigned colour_type = 2;  ///< the standard's number: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha
+  bool interlaced = false;
+};
+[[nodiscard]] bytes flat_png(std::uint32_t width, std::uint32_t height, png_options options = {});
+
 /// `count` blocks of zeroes, deflated: about a thousandth of their size.
 [[nodiscard]] bytes deflated_zeroes(std::size_t block_bytes, std::size_t count = 1);
 

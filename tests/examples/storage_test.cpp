@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -76,36 +77,72 @@ TEST_F(store, what_was_removed_leaves_nothing) {
 
 TEST_F(store, a_put_that_fails_leaves_nothing) {
   const storage opened = open();
-  leave(first, ".256.new");  // in the way of the last piece
+  // In the way of the last name.
+  std::filesystem::create_directories(folder / "photos" / "01" / (std::string(first.text()) + ".original") / "in");
   EXPECT_FALSE(opened.put(first, pieces));
   EXPECT_TRUE(files().empty());
 }
 
-TEST_F(store, recovery_deletes_what_no_row_knows_and_nothing_else) {
-  const storage opened = open();
-  ASSERT_TRUE(opened.put(first, pieces));
-  ASSERT_TRUE(opened.put(second, pieces));
+TEST_F(store, a_survey_tells_the_last_runs_unfinished_files_from_all_others) {
+  using enum gallery::stored_file::state;
+  const auto states = [](const storage& opened) {
+    std::map<std::string, gallery::stored_file::state> found;
+    for (const auto& each : opened.survey()) {
+      const std::string name = each.path.filename();
+      found[name.substr(gallery::photo_id::length)] = each.now;
+    }
+    return found;
+  };
+  std::string run;
+  {
+    storage opened = open();
+    EXPECT_TRUE(states(opened).empty());
+    opened.begin_run();
+    ASSERT_TRUE(opened.put(first, pieces));
+    std::ifstream(folder / "run") >> run;
+    EXPECT_EQ(run.size(), 16u);
+  }
+  leave(first, ".original." + run + ".new");
+  leave(first, ".original." + run + ".gone");
   leave(first, ".original.new");
+  leave(first, ".256.0123456789abcdef.gone");
   leave(first, ".notes");
   std::ofstream(folder / "photos" / "README") << "somebody's";
-  const auto found = opened.recover(std::array{first});
-  EXPECT_EQ(found.deleted_files, 4u);
-  EXPECT_TRUE(found.incomplete.empty());
-  EXPECT_EQ(text_of(opened.get(first, part::original)), "original");
-  EXPECT_EQ(files().size(), 5u);
+  std::ofstream(folder / "photos" / "ff" / (std::string(first.text()) + ".1024.new")) << "where it is not looked for";
+  storage opened = open();
+  const std::map<std::string, gallery::stored_file::state> expected{{".original", whole},
+                                                                    {".1024", whole},
+                                                                    {".256", whole},
+                                                                    {".original." + run + ".new", begun},
+                                                                    {".original." + run + ".gone", going},
+                                                                    {".original.new", strange},
+                                                                    {".256.0123456789abcdef.gone", strange},
+                                                                    {".1024.new", strange}};
+  EXPECT_EQ(states(opened), expected);
+  opened.begin_run();
+  EXPECT_EQ(states(opened)[".original." + run + ".new"], strange) << "that was the run before the last";
 }
 
-TEST_F(store, recovery_names_photos_that_lost_files) {
+TEST_F(store, what_is_set_aside_replaces_nothing) {
   const storage opened = open();
-  ASSERT_TRUE(opened.put(first, pieces));
-  EXPECT_EQ(opened.recover(std::array{first, second}).incomplete, std::vector{second});
+  for (const char* contents : {"first", "second", "third"}) {
+    std::ofstream(folder / "photos" / "stray") << contents;
+    EXPECT_TRUE(opened.set_aside(folder / "photos" / "stray"));
+  }
+  EXPECT_EQ(text_of(gallery::read_whole(folder / "set-aside" / "stray")), "first");
+  EXPECT_EQ(text_of(gallery::read_whole(folder / "set-aside" / "stray.2")), "second");
+  EXPECT_EQ(text_of(gallery::read_whole(folder / "set-aside" / "stray.3")), "third");
+  EXPECT_FALSE(opened.set_aside(folder / "photos" / "none"));
 }
 
 TEST_F(store, a_second_gallery_on_the_same_folder_is_refused) {
   const storage opened = open();
-  const auto again = storage::open(folder.path());
-  ASSERT_FALSE(again);
-  EXPECT_NE(again.error().message.find("another gallery"), std::string::npos) << again.error().message;
+  for (const bool lock_file_is_gone : {false, true}) {
+    if (lock_file_is_gone) std::filesystem::remove(folder / "lock");
+    const auto again = storage::open(folder.path());
+    ASSERT_FALSE(again);
+    EXPECT_NE(again.error().message.find("another gallery"), std::string::npos) << again.error().message;
+  }
 }
 
 TEST_F(store, a_folder_that_cannot_be_written_is_refused_in_one_line) {

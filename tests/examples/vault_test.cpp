@@ -12,7 +12,13 @@
 namespace {
 
 using gallery::bytes;
+using gallery::contents_by_key;
 using gallery::vault;
+
+/// Of a folder where there is nothing else.
+auto open_vault(const std::filesystem::path& folder, const std::filesystem::path& key) {
+  return gallery::open_vault(folder, key, [](const vault&) { return contents_by_key::none; });
+}
 
 vault a_vault(unsigned char first = 1) {
   vault::key key{};
@@ -68,7 +74,7 @@ TEST(vault, another_key_or_label_opens_nothing) {
 
 TEST(vault, the_first_start_makes_a_key_that_only_its_owner_may_read) {
   const temporary_folder folder;
-  ASSERT_TRUE(gallery::open_vault(folder.path(), folder / "key"));
+  ASSERT_TRUE(open_vault(folder.path(), folder / "key"));
   struct stat status{};
   ASSERT_EQ(::stat((folder / "key").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
@@ -76,8 +82,8 @@ TEST(vault, the_first_start_makes_a_key_that_only_its_owner_may_read) {
 
 TEST(vault, a_later_start_opens_what_an_earlier_one_sealed) {
   const temporary_folder folder;
-  const bytes sealed = gallery::open_vault(folder.path(), folder / "key")->seal("label", as_bytes("contents"));
-  const auto again = gallery::open_vault(folder.path(), folder / "key");
+  const bytes sealed = open_vault(folder.path(), folder / "key")->seal("label", as_bytes("contents"));
+  const auto again = open_vault(folder.path(), folder / "key");
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_TRUE(again->unseal("label", sealed));
 }
@@ -85,19 +91,40 @@ TEST(vault, a_later_start_opens_what_an_earlier_one_sealed) {
 TEST(vault, a_wrong_key_is_refused_in_one_line) {
   const temporary_folder folder;
   const temporary_folder other;
-  ASSERT_TRUE(gallery::open_vault(folder.path(), folder / "key"));
-  ASSERT_TRUE(gallery::open_vault(other.path(), other / "key"));
-  const auto opened = gallery::open_vault(folder.path(), other / "key");
+  ASSERT_TRUE(open_vault(folder.path(), folder / "key"));
+  ASSERT_TRUE(open_vault(other.path(), other / "key"));
+  const auto opened = open_vault(folder.path(), other / "key");
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("is not the one"), std::string::npos) << opened.error().message;
   EXPECT_EQ(opened.error().message.find('\n'), std::string::npos);
 }
 
+TEST(vault, where_the_sample_is_gone_the_key_is_tried_on_what_is_there) {
+  const temporary_folder folder;
+  const bytes sealed = open_vault(folder.path(), folder / "key")->seal("label", as_bytes("contents"));
+  const auto open_on_contents = [&] {
+    std::filesystem::remove(folder / "key-check");
+    return gallery::open_vault(folder.path(), folder / "key", [&](const vault& with) {
+      return with.unseal("label", sealed) ? contents_by_key::opened : contents_by_key::not_opened;
+    });
+  };
+  EXPECT_TRUE(open_on_contents());
+  EXPECT_TRUE(std::filesystem::exists(folder / "key-check"));
+  write(folder / "key", std::string(64, 'a') + "\n");
+  const auto refused = open_on_contents();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("is not the one"), std::string::npos) << refused.error().message;
+  EXPECT_FALSE(std::filesystem::exists(folder / "key-check")) << "a wrong key gets no sample";
+  std::filesystem::remove(folder / "key");
+  EXPECT_FALSE(open_on_contents());
+  EXPECT_FALSE(std::filesystem::exists(folder / "key"));
+}
+
 TEST(vault, a_lost_key_is_never_replaced) {
   const temporary_folder folder;
-  ASSERT_TRUE(gallery::open_vault(folder.path(), folder / "key"));
+  ASSERT_TRUE(open_vault(folder.path(), folder / "key"));
   std::filesystem::remove(folder / "key");
-  const auto opened = gallery::open_vault(folder.path(), folder / "key");
+  const auto opened = open_vault(folder.path(), folder / "key");
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("key is missing"), std::string::npos) << opened.error().message;
   EXPECT_FALSE(std::filesystem::exists(folder / "key"));
@@ -106,7 +133,7 @@ TEST(vault, a_lost_key_is_never_replaced) {
 TEST(vault, a_damaged_key_and_one_that_others_can_read_are_refused) {
   const temporary_folder folder;
   const auto refusal = [&] {
-    const auto opened = gallery::open_vault(folder.path(), folder / "key");
+    const auto opened = open_vault(folder.path(), folder / "key");
     return opened ? std::string() : opened.error().message;
   };
   ASSERT_EQ(refusal(), "");

@@ -114,6 +114,16 @@ TEST(server_connection, pipelined_requests_are_answered_in_order) {
   EXPECT_EQ(stream.recvs, 2);
 }
 
+TEST(server_connection, a_connection_that_is_kept_for_pipelined_requests_ends_with_the_last_of_them) {
+  scripted_stream stream{get_hello + post("/count", "abc") + get_hello};
+  auto got = take_answers(serve(stream, {.kept = keep_alive::pipelined}));
+  ASSERT_EQ(got.size(), 3u);
+  EXPECT_FALSE(got[0].has("Connection"));
+  EXPECT_EQ(got[1].body, "3:abc");
+  EXPECT_FALSE(got[1].has("Connection"));
+  EXPECT_EQ(got[2].field("Connection"), "close");
+}
+
 TEST(server_connection, each_answer_is_sent_before_the_next_handler_of_a_pipeline_runs) {
   scripted_stream stream{get_hello + get_hello + get_hello + "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n" + get_hello};
   std::vector<std::size_t> sent_before;

@@ -20,6 +20,12 @@ enum class when_full : std::uint8_t {
   refuse,  ///< accepts them, answers 503 and closes
 };
 
+/// For how long a connection is kept after an answer.
+enum class keep_alive : std::uint8_t {
+  idle,       ///< as long as idle_timeout allows, whether or not the client asks more
+  pipelined,  ///< while the next request is here already: where a connection that rests would hold a thread
+};
+
 /// What one client may cost. Whoever exceeds a limit gets the status named here, with a JSON body that says so, and
 /// where the connection cannot go on it is closed.
 struct server_options {
@@ -74,6 +80,8 @@ struct server_options {
 
   std::size_t max_connections = 10'000;
   when_full full = when_full::wait;
+  /// What the last request of a connection is, which is answered with Connection: close.
+  keep_alive kept = keep_alive::idle;
   /// Requests on one connection; the last one is answered with Connection: close. 0: no limit.
   std::uint64_t max_requests_per_connection = 0;
   /// After stop(), how long requests that are being served may take before they are cancelled.

@@ -39,11 +39,12 @@ void set_running_stack(running_stack find) noexcept;
 void install_overflow_handler();
 
 /// A stack for the signal handlers of the calling OS thread that ask for one, which they need when the thread's own, or
-/// the flow's, is full. What was there before is put back.
+/// the flow's, is full. What was there before is put back. Where the system has no memory for it, one of a few that are
+/// kept for that is taken, or memory is waited for.
 /// Thread: created and destroyed in the same one, of which it is a local.
 class alternate_signal_stack {
  public:
-  alternate_signal_stack();
+  alternate_signal_stack() noexcept;
   ~alternate_signal_stack();
   alternate_signal_stack(const alternate_signal_stack&) = delete;
   alternate_signal_stack& operator=(const alternate_signal_stack&) = delete;

@@ -224,7 +224,19 @@ class SendersTest(services.ServicesTest):
             self.assert_refused(gallery.get(path, rebound), 403, "unknown_host")
         answer = raw_http.exchange(gallery, f"GET http://{name}/photos HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self.assert_refused(answer, 403, "unknown_host")
+        for name in (f"127.0.0.1:{gallery.port}.evil.example", f"localhost:{gallery.port}.evil.example"):
+            for path in ("/", "/photos", photo["links"]["original"]):
+                # The server may find that it is no host at all.
+                self.assertIn(gallery.get(path, {"Host": name}).status, (400, 403))
+            answer = gallery.upload(drawn_photos.png(8, 8), {"Host": name, "Origin": f"http://{name}"})
+            self.assertIn(answer.status, (400, 403))
         self.check_allowed(gallery, {"Host": f"photos.example:{gallery.port}"})
+
+    def test_old_clients_and_full_names_are_answered(self):
+        gallery = self.for_test(lambda: services.Gallery(self.folder / "old", self.moderator.url))
+        self.assertEqual(raw_http.exchange(gallery, b"GET /photos HTTP/1.0\r\n\r\n").status, 200)
+        self.check_allowed(gallery, {"Host": f"localhost.:{gallery.port}"})
+        self.check_allowed(gallery, {"Host": "localhost."})
 
     def test_on_another_address_writes_need_the_token(self):
         token = "0123456789abcdef0123456789abcdef"
@@ -238,11 +250,27 @@ class SendersTest(services.ServicesTest):
                       token, f"Basic {token}", f"Bearer {token.upper()}", "Bearer " + "x" * 10_000):
             headers = {} if value is None else {"Authorization": value}
             self.check_refused(gallery, photo, headers, 401, "token_needed")
+            self.check_allowed(gallery, bearer)  # before they are too many guesses
         self.assertEqual(gallery.upload(b"x").headers["WWW-Authenticate"], "Bearer")
         self.assertEqual(gallery.get(photo["links"]["original"]).status, 200)
         self.check_allowed(gallery, bearer)
         self.check_allowed(gallery, {"Authorization": f"bearer {token}"})
         self.check_refused(gallery, photo, {**bearer, "Origin": "http://evil.example"}, 403, "foreign_page")
+
+    def test_guesses_of_the_token_are_slowed_down(self):
+        token_file = self.folder / "guessed"
+        token_file.write_text("0123456789abcdef\n")
+        gallery = self.for_test(lambda: services.Gallery(self.folder / "guesses", self.moderator.url, "--token-file",
+                                                         token_file))
+        # The first free ones, then one more each time that the wait is over: no machine is so slow that all are.
+        answers = [gallery.delete(f"/photos/{'0' * 32}", {"Authorization": f"Bearer {number:016}"})
+                   for number in range(40)]
+        self.assertEqual([answer.status for answer in answers[:5]], [401] * 5)
+        self.assertIn(429, [answer.status for answer in answers])
+        refused = next(answer for answer in answers if answer.status == 429)
+        self.assert_refused(refused, 429, "too_many_guesses")
+        self.assertGreater(int(refused.headers["Retry-After"]), 0)
+        self.assertEqual(gallery.get("/photos").status, 200, "reading needs no token")
 
 
 if __name__ == "__main__":

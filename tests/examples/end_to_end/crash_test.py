@@ -97,6 +97,7 @@ class CrashTest(services.ServicesTest):
         """Starts the gallery on what the crash left. Returns the photos that are there."""
         gallery = self.start_gallery()
         print(gallery.errors().strip() or "the crash left no file behind")
+        self.assertNotIn("set aside", gallery.errors())
         listed = gallery.list()
         hashes = [photo["sha256"] for photo in listed]
         self.assertEqual(len(set(hashes)), len(hashes), "a photo is there twice")

@@ -7,6 +7,7 @@ import stat
 import threading
 
 import drawn_photos
+import raw_http
 import services
 
 UNKNOWN_ID = "0" * 32
@@ -135,6 +136,18 @@ class PhotosTest(services.ServicesTest):
         self.assertEqual(self.gallery.stored_files(), services.files_of(self.gallery.list()))
 
     # ---- What is not there ----
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        photo = drawn_photos.png(9, 9)
+        hello = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        upload = b"POST /photos HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(photo) + photo
+        last = hello.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        for requests, expected in ((hello * 4 + last, [200] * 5),
+                                   (hello + upload + upload + last, [200, 201, 200, 200])):
+            with raw_http.connect(self.gallery) as connection:
+                connection.sendall(requests)
+                answers = raw_http.parse_answers(raw_http.receive_all(connection))
+            self.assertEqual([answer.status for answer in answers], expected)
 
     def test_unknown_ids_are_not_found(self):
         self.upload(drawn_photos.png(20, 20))

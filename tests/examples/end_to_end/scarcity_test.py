@@ -124,6 +124,60 @@ class FullDiskTest(services.ServicesTest):
         self.check_consistent(gallery, kept)
 
 
+class UnwritableDiskTest(services.ServicesTest):
+    def test_a_disk_that_takes_nothing_is_told_and_shows_in_the_health(self):
+        moderator = self.for_test(services.start_moderator)
+        data = self.folder_for_test() / "data"
+        # As who may not write what does not belong to it; a root with all its rights may write anywhere.
+        prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+        gallery = self.for_test(lambda: services.Gallery(data, moderator.url, prefix=prefix))
+        kept = gallery.upload(drawn_photos.png(9, 9, 1)).json()
+        self.assertEqual(gallery.get("/health").status, 200)
+        folders = [data, data / "photos", *(data / "photos").iterdir()]
+        for folder in folders:
+            folder.chmod(0o500)
+        try:
+            self.assert_refused(gallery.get("/health"), 503, "unhealthy")
+            self.assertIn("Permission denied", gallery.get("/health").json()["error"]["message"])
+            self.assert_refused(gallery.upload(drawn_photos.png(9, 9, 2)), 500, "storing_failed")
+            self.assertEqual(gallery.get(kept["links"]["original"]).status, 200)
+            told = [line for line in gallery.errors().splitlines() if "Permission denied" in line]
+            self.assertEqual(len(told), 1, gallery.errors())
+        finally:
+            for folder in folders:
+                folder.chmod(0o700)
+        self.assertEqual(gallery.get("/health").status, 200)
+        self.assertIn("gallery: works again", gallery.errors())
+        self.assertEqual(gallery.upload(drawn_photos.png(9, 9, 2)).status, 201)
+
+    def test_a_disk_that_becomes_read_only_is_told_without_an_upload(self):
+        moderator = self.for_test(services.start_moderator)
+        disk = self.folder_for_test() / "disk"
+        disk.mkdir()
+        holder = services.start_process(
+            ["unshare", "--map-root-user", "--mount", "sh", "-c",
+             'mount -t tmpfs -o size=64m none "$0" && echo mounted && read -r _ && mount --bind "$0" "$0" && '
+             'mount -o remount,bind,ro "$0" && echo read-only && exec cat', disk],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(holder.communicate)
+        if holder.stdout.readline() != b"mounted\n":
+            self.skipTest(f"nothing can be mounted here: {holder.stderr.read().decode().strip()}")
+        prefix = ["nsenter", "--target", str(holder.pid), "--user", "--mount", "--preserve-credentials", "--"]
+        gallery = self.for_test(lambda: services.Gallery(disk / "data", moderator.url, prefix=prefix))
+        kept = gallery.upload(drawn_photos.png(9, 9, 1)).json()
+        self.assertEqual(gallery.get("/health").status, 200)
+        holder.stdin.write(b"\n")
+        holder.stdin.flush()
+        self.assertEqual(holder.stdout.readline(), b"read-only\n")
+        answer = gallery.get("/health")
+        self.assert_refused(answer, 503, "unhealthy")
+        self.assertIn("Read-only file system", answer.json()["error"]["message"])
+        self.assertIn("Read-only file system", gallery.errors())
+        self.assert_refused(gallery.upload(drawn_photos.png(9, 9, 2)), 500, "storing_failed")
+        self.assertEqual(gallery.get(kept["links"]["original"]).status, 200)
+        self.assertEqual(gallery.errors().count("Read-only file system"), 1)
+
+
 class NoDescriptorsTest(services.ServicesTest):
     def setUp(self):
         if services.has_undefined_behaviour_sanitizer():

@@ -1,7 +1,7 @@
 """Starts the gallery and its moderator for a test, on ports that the system chooses, and stops them by process id.
 
-Each test file ends with run_tests(), which takes --gallery and --moderator, the programs, and --model, what the
-gallery's requests run on; everything else is unittest's.
+Each test file ends with run_tests(), which takes --gallery and --moderator, the programs, --failing-memory, a library
+to load before them, and --model, what the gallery's requests run on; everything else is unittest's.
 """
 
 import argparse
@@ -25,13 +25,14 @@ from pathlib import Path
 # For whatever is sure to come. A test that waits this long has failed; none needs it to pass.
 PATIENCE_S = 120
 
-programs = argparse.Namespace(gallery=None, moderator=None, model="virtual")
+programs = argparse.Namespace(gallery=None, moderator=None, failing_memory=None, model="virtual")
 
 
 def run_tests():
     parser = argparse.ArgumentParser()
     parser.add_argument("--gallery", required=True)
     parser.add_argument("--moderator", required=True)
+    parser.add_argument("--failing-memory")
     parser.add_argument("--model", default="virtual")
     _, rest = parser.parse_known_args(namespace=programs)
     ended = unittest.main(module="__main__", argv=[sys.argv[0], "-v", *rest], exit=False)
