@@ -127,6 +127,18 @@ descriptor::token descriptor::token_of(std::uint32_t generation) const noexcept 
   return is_token | token{generation} << 32 | static_cast<std::uint32_t>(number_);
 }
 
+bool descriptor::anyone_waits() noexcept {
+  for (auto& chunk : chunks) {
+    // acquire: sees the entries made; pairs with find_or_make
+    auto* entries = chunk.load(std::memory_order_acquire);
+    for (std::size_t i = 0; entries && i < chunk_size; ++i) {
+      std::lock_guard guard{entries[i].lock_};
+      if (!entries[i].receive_.waiters.empty() || !entries[i].send_.waiters.empty()) return true;
+    }
+  }
+  return false;
+}
+
 // ---- events
 
 void descriptor::wake(base::intrusive_list<sched::wait_node>& woken, side& which) noexcept {

@@ -83,6 +83,9 @@ class descriptor {
   /// A reactor's, which took over in io::reactor::remove(): gives the number of a retired entry back to the system.
   static void close_number(int number) noexcept;
 
+  /// Whether some task waits for some descriptor. Looks at every entry. May be old at once.
+  [[nodiscard]] static bool anyone_waits() noexcept;
+
   /// A reactor's, which asks itself in add_from_elsewhere() to watch the entry later.
   void begin_adding(token life) noexcept { adding_ = life; }
   [[nodiscard]] bool is_being_added() const noexcept { return adding_ != 0; }

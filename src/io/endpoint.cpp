@@ -32,28 +32,34 @@ std::optional<std::uint32_t> parse_scope(const std::string& text) {
 
 result<endpoint> endpoint::parse(std::string_view address_and_port) {
   auto colon = address_and_port.rfind(':');
-  if (colon == std::string_view::npos) return failure(errc::malformed);
-  auto port = parse_port(address_and_port.substr(colon + 1));
+  if (colon == std::string_view::npos) return failure(errc::no_port);
   auto host = address_and_port.substr(0, colon);
-  if (!port) return failure(errc::malformed);
+  // "[::1]" and "::1": the colon is the address's own.
+  if (address_and_port.back() == ']' || (host.find(':') != std::string_view::npos && host.front() != '[')) {
+    return failure(errc::no_port);
+  }
+  auto port = parse_port(address_and_port.substr(colon + 1));
+  if (!port) return failure(colon + 1 == address_and_port.size() ? errc::no_port : errc::bad_port);
+  if (host.empty()) return failure(errc::no_address);
   bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   auto parsed = parse(host, *port);
-  if (parsed && parsed->is_ipv6() != bracketed) return failure(errc::malformed);
+  if (parsed && parsed->is_ipv6() != bracketed) return failure(errc::not_numeric);
   return parsed;
 }
 
 result<endpoint> endpoint::parse(std::string_view address, std::uint16_t port) {
   auto percent = std::min(address.find('%'), address.size());
   std::string host{address.substr(0, percent)};
-  if (host.find('\0') != std::string::npos) return failure(errc::malformed);
+  if (host.empty()) return failure(errc::no_address);
+  if (host.find('\0') != std::string::npos) return failure(errc::not_numeric);
   ipv4_address four;
   if (percent == address.size() && ::inet_pton(AF_INET, host.c_str(), four.data()) == 1) return endpoint{four, port};
   ipv6_address sixteen;
-  if (::inet_pton(AF_INET6, host.c_str(), sixteen.data()) != 1) return failure(errc::malformed);
+  if (::inet_pton(AF_INET6, host.c_str(), sixteen.data()) != 1) return failure(errc::not_numeric);
   if (percent == address.size()) return endpoint{sixteen, port};
   auto scope = parse_scope(std::string{address.substr(percent + 1)});
-  if (!scope) return failure(errc::malformed);
+  if (!scope) return failure(errc::not_numeric);
   return endpoint{sixteen, port, *scope};
 }
 

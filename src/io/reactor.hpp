@@ -30,6 +30,9 @@ class reactor : public sched::driver {
   /// Whether it makes calls on files.
   [[nodiscard]] virtual bool does_files() const noexcept { return false; }
 
+  /// Looks through the whole table, which all reactors share: for callers that look seldom.
+  [[nodiscard]] bool awaits_input() const noexcept override { return detail::descriptor::anyone_waits(); }
+
   /// Makes a call on a file.
   /// Thread: the carrier that sits on the seat. Lifetime: the request, until it is completed.
   virtual void submit(detail::file_request&) noexcept {}

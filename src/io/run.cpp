@@ -51,7 +51,7 @@ class reactor_factory {
 
 }  // namespace
 
-int detail::run(const run_options& options, std::function<int()> main) {
+int detail::run(const run_options& options, std::function<int()> main, const std::source_location& site) {
   WEFT_CHECK(runtime::current() == nullptr, "weft::run() starts the runtime, which runs already: use spawn()");
   auto report = options.report ? options.report : report_on_standard_error;
   runtime_options chosen{.seats = options.seats,
@@ -63,12 +63,13 @@ int detail::run(const run_options& options, std::function<int()> main) {
                          .hibernate_after = options.hibernate_after,
                          .shutdown_report_after = options.shutdown_report_after,
                          .report = report,
-                         .tracking = options.tracking};
+                         .tracking = options.tracking,
+                         .warnings = options.warnings};
   if (options.stack_bytes != 0) chosen.stack_bytes = options.stack_bytes;
   runtime home{std::move(chosen)};
   int code = 0;
   try {
-    code = run_in(home, {.name = "main"}, std::move(main));
+    code = run_in(home, {.name = "main"}, std::move(main), site);
   } catch (...) {
     home.report_leaks();
     throw;

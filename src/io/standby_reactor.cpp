@@ -5,6 +5,7 @@
 #include <weft/base/check.hpp>
 #include <weft/sched/fork.hpp>
 
+#include "base/own_thread.hpp"
 #include "io/reactor.hpp"
 
 namespace weft::io {
@@ -36,6 +37,7 @@ class standby_reactor {
   }
 
   void work() {
+    base::become_own_thread("weft-standby");
     // relaxed: see the destructor
     while (!stopping_.load(std::memory_order_relaxed)) reactor_->poll(no_deadline);
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <source_location>
 #include <thread>
 
 #include <weft/base/asymmetric_fence.hpp>
@@ -129,6 +130,21 @@ class carrier {
   friend void begin_blocking() noexcept;
   friend void end_blocking() noexcept;
 
+  /// A run without a seat begins, or began.
+  void note_run(std::chrono::steady_clock::time_point began, std::source_location site,
+                std::chrono::nanoseconds cpu_before) noexcept {
+    // relaxed, both: published by the last line
+    run_site_.store(site, std::memory_order_relaxed);
+    run_cpu_before_.store(cpu_before, std::memory_order_relaxed);
+    // release: publishes the two above; pairs with find_long_runs()
+    run_began_.store(began.time_since_epoch().count(), std::memory_order_release);
+  }
+  /// It is over.
+  void forget_run() noexcept {
+    // relaxed: publishes nothing
+    run_began_.store(0, std::memory_order_relaxed);
+  }
+
   /// enter() without a seat, or with one that has become another's.
   seat* lose_seat() noexcept;
 
@@ -141,13 +157,19 @@ class carrier {
   bool counts_as_work_ = false;  // its task goes on without a seat after it blocked; its thread's
   // A run beside a seat; its thread's.
   std::chrono::steady_clock::time_point began_{};
+  // The same for long_runs, with the time on a core that the thread had used before. The carrier writes them, or the
+  // watch while it decides; the watch reads them. `run_began_` counts from the clock's epoch; 0: no such run goes on.
+  std::atomic<std::chrono::steady_clock::rep> run_began_{0};
+  std::atomic<std::source_location> run_site_{};
+  std::atomic<std::chrono::nanoseconds> run_cpu_before_{};
   std::optional<thread_usage> used_before_;
 
   // The pool's, under its mutex.
   std::condition_variable seated_;
   bool beside_ = false;
   bool finished_ = false;
-  int thread_id_ = 0;  // the system's, 0 until the thread has said so
+  std::chrono::steady_clock::rep reported_run_ = 0;  // the beginning of the run that long_runs was told of
+  int thread_id_ = 0;                                // the system's, 0 until the thread has said so
   std::thread thread_;
 };
 

@@ -194,6 +194,7 @@ seat* carrier_pool::wait_for_seat(carrier& self) {
 }
 
 void carrier_pool::work_beside(carrier& self) noexcept {
+  self.forget_run();
   std::unique_lock lock{mutex_};
   self.seat_ = nullptr;
   ++beside_;
@@ -210,15 +211,18 @@ void carrier_pool::work_beside(carrier& self) noexcept {
       --idle_beside_;
       continue;
     }
-    lock.unlock();
-    // relaxed: numbers, as at the end
+    // relaxed: numbers, as at the end; the second one under the mutex, for is_idle_beside()
     begun_beside_.fetch_add(1, std::memory_order_relaxed);
     running_beside_.fetch_add(1, std::memory_order_relaxed);
+    lock.unlock();
     self.began_ = std::chrono::steady_clock::now();
     self.used_before_ = usage_of_this_thread();
+    self.note_run(self.began_, task->who().spawned_at,
+                  self.used_before_ ? self.used_before_->on_cpu : std::chrono::nanoseconds{});
     task->resume(self);
     static_cast<void>(self.end());
     end_counting(self);
+    self.forget_run();
     running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as at the beginning
     lock.lock();
   }
@@ -240,6 +244,45 @@ void carrier_pool::judge(carrier& by, runnable& task) noexcept {
   } else {
     task.beside_ = short_runs_wanted;
   }
+}
+
+std::vector<carrier_pool::long_run> carrier_pool::find_long_runs(std::chrono::steady_clock::time_point before) {
+  std::vector<long_run> found;
+  std::lock_guard guard{mutex_};
+  for (auto& each : carriers_) {
+    // acquire: the site; pairs with note_run()
+    const auto began = each.run_began_.load(std::memory_order_acquire);
+    if (began == 0 || began >= before.time_since_epoch().count() || began == each.reported_run_) continue;
+    // relaxed, both: acquired above; of a run that has begun since, at worst
+    found.push_back({.spawned_at = each.run_site_.load(std::memory_order_relaxed),
+                     .began = std::chrono::steady_clock::time_point{std::chrono::steady_clock::duration{began}},
+                     .on_cpu = cpu_time(each) - each.run_cpu_before_.load(std::memory_order_relaxed),
+                     .thread_id = each.thread_id_,
+                     .by = &each});
+  }
+  return found;
+}
+
+void carrier_pool::set_reported(const long_run& run) noexcept {
+  std::lock_guard guard{mutex_};
+  run.by->reported_run_ = run.began.time_since_epoch().count();
+}
+
+bool carrier_pool::may_have_long_runs() noexcept {
+  std::lock_guard guard{mutex_};
+  // relaxed: the number alone counts
+  return std::ranges::any_of(carriers_, [](const carrier& each) {
+    const auto began = each.run_began_.load(std::memory_order_relaxed);
+    return began != 0 && began != each.reported_run_;
+  });
+}
+
+bool carrier_pool::is_idle_beside() noexcept {
+  std::lock_guard guard{mutex_};
+  // Under the mutex a task goes from one to the other. relaxed: numbers
+  if (waiting_.size() != 0 || running_beside() != 0) return false;
+  return std::ranges::none_of(carriers_,
+                              [](const carrier& each) { return each.run_began_.load(std::memory_order_relaxed) != 0; });
 }
 
 void carrier_pool::mark(runnable& task) noexcept { task.beside_ = short_runs_wanted; }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <source_location>
 #include <vector>
 
 #include <weft/sched/scheduler.hpp>
@@ -61,6 +62,27 @@ class carrier_pool {
   void judge(carrier& by, runnable& task) noexcept;
   /// The watch, while it decides: `task` runs beside from now on, until judge() lets it back.
   static void mark(runnable& task) noexcept;
+  /// A run of a task without a seat.
+  struct long_run {
+    std::source_location spawned_at;
+    std::chrono::steady_clock::time_point began;
+    std::chrono::nanoseconds on_cpu{};
+    int thread_id = 0;
+    carrier* by = nullptr;
+  };
+  /// The watch: those that began before `before`, still go on, and were not set_reported().
+  [[nodiscard]] std::vector<long_run> find_long_runs(std::chrono::steady_clock::time_point before);
+  /// The watch, before it calls prepare_spare() again, which may end the carrier.
+  void set_reported(const long_run& run) noexcept;
+  /// Whether runs without a seat go on that were not reported.
+  [[nodiscard]] bool may_have_long_runs() noexcept;
+  /// Whether no task waits to run beside, and none does, those included that lost their seat and have not parked since.
+  [[nodiscard]] bool is_idle_beside() noexcept;
+  /// The watch, while it decides that `stuck` loses its seat: its run began at `began`.
+  static void note_run(carrier& stuck, std::chrono::steady_clock::time_point began, std::source_location site,
+                       std::chrono::nanoseconds cpu_before) noexcept {
+    stuck.note_run(began, site, cpu_before);
+  }
   void set_short_run(std::chrono::nanoseconds shorter_than) noexcept { short_run_ = shorter_than; }
 
   /// Lets all go home and joins them. The seats' drivers were woken. Again: nothing.

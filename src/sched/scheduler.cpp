@@ -211,8 +211,12 @@ bool scheduler::all_idle() const noexcept {
 }
 
 bool scheduler::nothing_is_due() noexcept {
-  return all_idle() && visible_work() == 0 &&
+  return all_idle() && visible_work() == 0 && carriers_->is_idle_beside() &&
          std::ranges::all_of(seats_, [](auto& each) { return each->next_timer() == no_deadline; });
+}
+
+bool scheduler::awaits_input() const noexcept {
+  return std::ranges::any_of(seats_, [](const auto& each) { return each->where_to_wait().awaits_input(); });
 }
 
 void scheduler::advance_virtual_clock() noexcept {

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include "base/own_thread.hpp"
 #include "sched/thread_state.hpp"
 
 namespace weft::sched {
@@ -137,13 +138,13 @@ thread_activity activity_of(const sleeping_thread& one) {
 }  // namespace
 
 int become_carrier() noexcept {
-  pthread_setname_np(pthread_self(), "weft-carrier");
+  base::become_own_thread("weft-carrier");
   want_short_slice();
   return static_cast<int>(::syscall(SYS_gettid));
 }
 
 void become_watch() noexcept {
-  pthread_setname_np(pthread_self(), "weft-watch");
+  base::become_own_thread("weft-watch");
   want_short_slice();
 }
 

@@ -1,12 +1,17 @@
 #include "sched/thread_state.hpp"
 
+#include "base/own_thread.hpp"
+
 // Where the system does not say what a thread does: the watch still hands seats over, and cannot say why.
 
 namespace weft::sched {
 
-int become_carrier() noexcept { return 0; }
+int become_carrier() noexcept {
+  base::become_own_thread("weft-carrier");
+  return 0;
+}
 
-void become_watch() noexcept {}
+void become_watch() noexcept { base::become_own_thread("weft-watch"); }
 
 void run_after_seats(int) noexcept {}
 

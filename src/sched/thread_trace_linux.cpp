@@ -18,6 +18,7 @@
 
 #include "base/thread_interrupt.hpp"
 #include "sched/carrier.hpp"
+#include "sched/symbols.hpp"
 #include "sched/thread_state.hpp"
 
 // One question at a time, in static memory, so that a thread that answers late finds it. Its word: a number, which the
@@ -145,11 +146,14 @@ std::string name_of_place(const void* address) {
     std::snprintf(offset.data(), offset.size(), "+0x%zx", static_cast<std::size_t>(bytes));
     return offset.data();
   };
-  if (!found.dli_sname) return std::string{found.dli_fname ? found.dli_fname : "?"} + distance(found.dli_fbase);
+  // The dynamic linker knows of no function that is not exported, and may name the exported one before it.
+  auto known = symbol_at(address);
+  if (known.name.empty() && found.dli_sname) known = {.name = found.dli_sname, .begins = found.dli_saddr};
+  if (known.name.empty()) return std::string{found.dli_fname ? found.dli_fname : "?"} + distance(found.dli_fbase);
   int status = 0;
   const std::unique_ptr<char, decltype([](char* text) { std::free(text); })> readable{
-      abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, &status)};
-  return std::string{readable ? readable.get() : found.dli_sname} + distance(found.dli_saddr);
+      abi::__cxa_demangle(known.name.c_str(), nullptr, nullptr, &status)};
+  return (readable ? std::string{readable.get()} : known.name) + distance(known.begins);
 }
 
 }  // namespace weft::sched

@@ -19,6 +19,8 @@ constexpr std::chrono::nanoseconds shortest_slice = std::chrono::milliseconds{1}
 constexpr unsigned ticks_in_a_slice = 4;
 constexpr unsigned idle_ticks_before_sleep = 20;
 constexpr std::chrono::seconds between_reports{1};
+constexpr unsigned times_asked_asleep = 5;
+constexpr std::chrono::milliseconds first_pause_asleep{250};
 
 watch_options checked(watch_options wanted) {
   wanted.slice = std::max<time_span>(wanted.slice, shortest_slice);
@@ -80,7 +82,7 @@ void watch::hand_over_if_blocked(seat& one) {
   if (!sits.blocks()) return;
   untold unreported;
   unreported.event.reason = stall_reason::lock;
-  if (!take_from(one, sits, one.resumed(), unreported, only_if::blocked)) return;
+  if (!take_from(one, sits, {.resumed = one.resumed()}, unreported, only_if::blocked)) return;
   if (unreported.event.handed_over) carriers_.prepare_spare();
 }
 
@@ -91,7 +93,10 @@ void watch::wake() noexcept {
   changed_.notify_one();
 }
 
-bool watch::all_is_idle() const noexcept { return owner_.all_seats_idle() && carriers_.waiting_beside() == 0; }
+bool watch::all_is_idle() const noexcept {
+  return owner_.all_seats_idle() && carriers_.waiting_beside() == 0 &&
+         !(options_.warn && carriers_.may_have_long_runs());
+}
 
 bool watch::wait() {
   idle_ticks_ = all_is_idle() ? idle_ticks_ + 1 : 0;
@@ -100,16 +105,30 @@ bool watch::wait() {
     // Either this sees the seat that stopped being idle, or that seat sees `asleep_`. seq_cst: both locations in one
     // order
     asleep_.store(true, std::memory_order_seq_cst);
-    if (all_is_idle()) {
-      // relaxed: under the mutex, where it is cleared
-      changed_.wait(lock, [this] { return stopping_ || asked_ || !asleep_.load(std::memory_order_relaxed); });
-    }
+    if (all_is_idle()) sleep_until_busy(lock);
     asleep_.store(false, std::memory_order_relaxed);  // relaxed: under the mutex
     idle_ticks_ = 0;
   }
   changed_.wait_for(lock, tick_, [this] { return stopping_ || asked_; });
   asked_ = false;
   return !stopping_;
+}
+
+void watch::sleep_until_busy(std::unique_lock<std::mutex>& lock) {
+  // relaxed: under the mutex, where it is cleared
+  auto is_over = [this] { return stopping_ || asked_ || !asleep_.load(std::memory_order_relaxed); };
+  // acquire: the observer; pairs with tell_when_asleep()
+  auto* observer = owner_.asleep_observer_.load(std::memory_order_acquire);
+  // Not for ever, since an idle process is to cost nothing.
+  auto pause = first_pause_asleep;
+  for (unsigned times = 0; observer && times < times_asked_asleep && owner_.nothing_is_due(); ++times) {
+    lock.unlock();  // a seat that becomes busy must not wait for the answer
+    const bool again = observer->on_asleep();
+    lock.lock();
+    if (!again || changed_.wait_for(lock, pause, is_over)) break;
+    pause *= 2;
+  }
+  changed_.wait(lock, is_over);
 }
 
 void watch::work() {
@@ -122,7 +141,14 @@ void watch::work() {
     add_threads_beside();
     look_at_cores(present);
     tell();
+    warn_of_long_runs(present);
   }
+}
+
+void watch::warn_of_long_runs(clock::time_point present) noexcept try {
+  long_runs_.look_at(carriers_, present);
+} catch (const std::bad_alloc&) {
+  // One line less.
 }
 
 void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
@@ -138,7 +164,9 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
     seen.cpu_time = std::max(carriers_.cpu_time(sits), std::chrono::nanoseconds{1});
   }
   auto held = present - seen.since;
-  if (held < options_.slice || (seen.reported && !one.where_to_wait().prepare_hand_over())) return;
+  if (held < options_.slice) return;
+  const bool warn = !seen.warned && long_runs_.wants(held, present);
+  if (seen.reported && !warn && !one.where_to_wait().prepare_hand_over()) return;
 
   untold found;
   found.event.held = held;
@@ -147,8 +175,9 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
   } catch (const std::bad_alloc&) {
     // Less is known of the stall: the seat changes hands all the same.
   }
-  if (!take_from(one, sits, resumed, found, only_if::stuck)) return;
+  if (!take_from(one, sits, seen, found, only_if::stuck)) return;
   if (found.event.handed_over) carriers_.prepare_spare();
+  if (warn && !found.event.handed_over && !std::exchange(seen.warned, true)) long_runs_.report(found.event, 0, present);
   if (std::exchange(seen.reported, true)) return;
   try {
     if (record(found.event, present)) untold_.push_back(std::move(found));
@@ -173,12 +202,12 @@ void watch::explain(untold& found, carrier& by, const sighting& seen) {
   }
 }
 
-bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found, only_if how) {
+bool watch::take_from(seat& one, carrier& stuck, const sighting& seen, untold& found, only_if how) {
   auto& event = found.event;
   auto* spare = one.where_to_wait().prepare_hand_over() ? carriers_.take_spare() : nullptr;
   one.begin_decision(stuck);
   base::asymmetric_fence_heavy();
-  bool still_stuck = !stuck.is_inside() && one.resumed() == resumed && (how != only_if::blocked || stuck.blocks());
+  bool still_stuck = !stuck.is_inside() && one.resumed() == seen.resumed && (how != only_if::blocked || stuck.blocks());
   if (still_stuck) {
     auto* task = stuck.runs();
     auto who = task->who();
@@ -194,6 +223,7 @@ bool watch::take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& 
     bool is_to_blame = event.reason != stall_reason::not_scheduled || event.on_cpu >= tick_;
     // Where the watch is off, tasks run on seats alone.
     if (spare && is_to_blame && options_.enabled) carrier_pool::mark(*task);
+    if (spare && how == only_if::stuck) carrier_pool::note_run(stuck, seen.since, who.spawned_at, seen.cpu_time);
   }
   one.decide(still_stuck && spare ? *spare : stuck);
   if (!spare) return still_stuck;

@@ -15,6 +15,8 @@
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/watch.hpp>
 
+#include "sched/long_runs.hpp"
+
 namespace weft::sched {
 
 class carrier;
@@ -67,6 +69,7 @@ class watch {
     clock::time_point since{};
     std::chrono::nanoseconds cpu_time{};  // of its carrier at `since`
     bool reported = false;
+    bool warned = false;  // long_runs was told
   };
 
   struct untold {
@@ -84,11 +87,14 @@ class watch {
   /// Waits for a tick; or, after many ticks at which all was idle, until a seat is busy. False: stop.
   [[nodiscard]] bool wait();
   [[nodiscard]] bool all_is_idle() const noexcept;
+  /// Waits, under `lock`, until a seat is busy; asks the asleep_observer before and, where it says so, a few times
+  /// meanwhile.
+  void sleep_until_busy(std::unique_lock<std::mutex>& lock);
   void wake() noexcept;
   void look_at(seat& one, sighting& seen, clock::time_point present);
   enum class only_if { stuck, blocked };
   /// Returns false when the task has gone on meanwhile.
-  [[nodiscard]] bool take_from(seat& one, carrier& stuck, std::uint64_t resumed, untold& found, only_if how);
+  [[nodiscard]] bool take_from(seat& one, carrier& stuck, const sighting& seen, untold& found, only_if how);
   void add_threads_beside();
   void look_at_cores(clock::time_point present);
   /// Fills in what the task is doing.
@@ -96,6 +102,7 @@ class watch {
   /// Counts the event. Returns whether to tell of it.
   [[nodiscard]] bool record(const stall& event, clock::time_point present);
   void tell();
+  void warn_of_long_runs(clock::time_point present) noexcept;
 
   scheduler& owner_;
   carrier_pool& carriers_;
@@ -108,6 +115,7 @@ class watch {
   std::uint64_t guest_runs_ = 0;
   clock::time_point looked_at_cores_{};
   std::atomic<bool> cores_are_taken_{false};
+  long_runs long_runs_{options_};
   std::vector<untold> untold_;  // told once every seat was looked at
   unsigned idle_ticks_ = 0;
 

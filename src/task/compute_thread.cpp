@@ -8,11 +8,11 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/compute_pool.hpp>
 
+#include "base/own_thread.hpp"
 #include "sched/thread_state.hpp"
 #include "task/cpu_quota.hpp"
 
 #if defined(__linux__)
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -31,8 +31,8 @@ namespace {
 }  // namespace
 
 void become_compute_thread() noexcept {
+  base::become_own_thread("weft-compute");
 #if defined(__linux__)
-  pthread_setname_np(pthread_self(), "weft-compute");
   sched::run_after_seats(static_cast<int>(::syscall(SYS_gettid)));
 #endif
 }

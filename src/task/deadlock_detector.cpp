@@ -5,12 +5,9 @@
 #include <map>
 #include <utility>
 
-#if defined(__linux__)
-#include <pthread.h>
-#endif
-
 #include <weft/task/runtime.hpp>
 
+#include "base/own_thread.hpp"
 #include "task/other_threads.hpp"
 #include "task/take_snapshot.hpp"
 #include "task/task_registry.hpp"
@@ -77,9 +74,7 @@ bool deadlock_detector::sleep(duration time) {
 }
 
 void deadlock_detector::work() {
-#if defined(__linux__)
-  pthread_setname_np(pthread_self(), "weft-deadlocks");
-#endif
+  base::become_own_thread("weft-deadlocks");
   duration pause = options_.look_every;
   while (sleep(pause)) {
     const auto progress = home_.statistics().resumed;

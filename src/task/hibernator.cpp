@@ -2,13 +2,10 @@
 
 #include <new>
 
-#if defined(__linux__)
-#include <pthread.h>
-#endif
-
 #include <weft/task/runtime.hpp>
 #include <weft/task/virtual_thread.hpp>
 
+#include "base/own_thread.hpp"
 #include "task/parked_virtual_threads.hpp"
 
 namespace weft::detail {
@@ -61,9 +58,7 @@ std::size_t hibernator::put_away_all() { return look(stack::patience::none).put_
 // The thread is not among those that run after the seats: while it holds a task, nobody resumes that, and it must not
 // be kept waiting itself.
 void hibernator::work() {
-#if defined(__linux__)
-  pthread_setname_np(pthread_self(), "weft-hibernate");
-#endif
+  base::become_own_thread("weft-hibernate");
   while (!sleep_for_period()) {
     const auto before = progress();
     const auto found = look_in_background();

@@ -10,9 +10,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/own_thread.hpp"
 
 namespace weft::detail {
 namespace {
@@ -39,7 +40,7 @@ namespace {
 }
 
 void wait_for_pressure(int pressure, int stop_event, const std::function<void()>& relieve) noexcept {
-  ::pthread_setname_np(::pthread_self(), "weft-pressure");
+  base::become_own_thread("weft-pressure");
   for (;;) {
     std::array<pollfd, 2> waits{{{pressure, POLLPRI, 0}, {stop_event, POLLIN, 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;

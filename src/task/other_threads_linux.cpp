@@ -1,8 +1,7 @@
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <string>
+#include <system_error>
 
+#include "base/own_thread.hpp"
 #include "task/other_threads.hpp"
 #include "task/task_registry.hpp"
 
@@ -24,15 +23,17 @@ constexpr std::size_t threads_of_sanitizer = 0;
 
 }  // namespace
 
-bool other_threads_run() {
+bool other_threads_than(std::size_t waiting) {
   std::error_code failed;
-  std::size_t others = 0;
-  for (const auto& thread : std::filesystem::directory_iterator{"/proc/self/task", failed}) {
-    std::ifstream file{thread.path() / "comm"};
-    std::string name;
-    if (!std::getline(file, name)) continue;  // it has ended
-    if (!name.starts_with("weft-")) ++others;
+  std::size_t all = 0;
+  for (std::filesystem::directory_iterator thread{"/proc/self/task", failed}, end; !failed && thread != end;
+       thread.increment(failed)) {
+    ++all;
   }
+  return failed || all > base::own_threads() + waiting + threads_of_sanitizer;
+}
+
+bool other_threads_run() {
   std::size_t waiting = 0;
   task_registry::global().for_each(
       [&](task_extras& entry) {
@@ -40,7 +41,7 @@ bool other_threads_run() {
         return false;
       },
       [](task_extras&) {});
-  return failed || others > waiting + threads_of_sanitizer;
+  return other_threads_than(waiting);
 }
 
 }  // namespace weft::detail

@@ -3,5 +3,6 @@
 namespace weft::detail {
 
 bool other_threads_run() { return true; }
+bool other_threads_than(std::size_t) { return true; }
 
 }  // namespace weft::detail

@@ -17,6 +17,7 @@
 #include <weft/task/spawn.hpp>
 
 #include "task/deadlock_detector.hpp"
+#include "task/describe_task.hpp"
 #include "task/hibernator.hpp"
 #include "task/overflow_report.hpp"
 #include "task/take_snapshot.hpp"
@@ -51,16 +52,15 @@ namespace {
   return wanted.tasks == tracking::on || (wanted.tasks == tracking::automatic && by_default);
 }
 
-[[nodiscard]] std::string describe(const detail::task_state& task) {
-  std::string text = "task ";
-  if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
-  text += std::string{"spawned at "} + task.site().file_name() + ':' + std::to_string(task.site().line());
-  // As dumps and reports of deadlocks number it.
-  if (const auto* extras = task.extras(); extras && extras->number() != 0) {
-    text += ", number " + std::to_string(extras->number());
+[[nodiscard]] sched::watch_options with_warnings(sched::watch_options watch, const runtime_options& options) {
+  if (!watch.warn && options.warnings.stalled_over != duration::max()) {
+    watch.warn = options.report;
+    watch.warn_after = options.warnings.stalled_over;
   }
-  return text;
+  return watch;
 }
+
+[[nodiscard]] std::string describe(const detail::task_state& task) { return detail::describe_task(task); }
 
 /// For checks that fail.
 void report_caller() {
@@ -94,14 +94,17 @@ runtime::runtime(runtime_options wanted) : runtime{checked_tag{}, checked(std::m
 runtime::runtime(checked_tag, runtime_options options)
     : scheduler{{.seats = options.seats,
                  .make_driver = std::move(options.make_driver),
-                 .watch = std::move(options.watch)}},
+                 .watch = with_warnings(std::move(options.watch), options)}},
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, "weft-blocking"},
       compute_{*this, options.compute_carriers, options.compute_queue},
       tracks_tasks_{is_to_track(options.tracking)},
       leaks_{options.tracking.leaks},
+      warnings_{options.warnings},
       shutdown_report_after_{options.shutdown_report_after},
       report_{std::move(options.report)} {
+  // relaxed: a number
+  runtimes_.fetch_add(1, std::memory_order_relaxed);
   detail::report_overflows();
   detail::set_caller_report(&report_caller);
   if (tracks_tasks_) {
@@ -112,11 +115,14 @@ runtime::runtime(checked_tag, runtime_options options)
   hibernator_ = std::make_unique<detail::hibernator>(*this, options.hibernate_after);
   default_stacks_.ring_when_brought_back(&hibernator_->bell());
   hibernator_->start();
+  if (warnings_.asleep == asleep_warning::yes && !tracks_tasks_) tell_when_asleep(*this);
 }
 
 // Before the members go: a carrier may still be giving a stack back.
 runtime::~runtime() {
   shut_down();
+  // relaxed: a number
+  runtimes_.fetch_sub(1, std::memory_order_relaxed);
   if (tracks_tasks_) detail::end_tracking();
 }
 
@@ -267,6 +273,17 @@ void runtime::count_blocking_wait(const detail::task_state& coroutine, wait_kind
 
 namespace detail {
 
+std::string describe_task(const task_state& task) {
+  std::string text = "task ";
+  if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
+  text += std::string{"spawned at "} + task.site().file_name() + ':' + std::to_string(task.site().line());
+  // As dumps and reports of deadlocks number it.
+  if (const auto* extras = task.extras(); extras && extras->number() != 0) {
+    text += ", number " + std::to_string(extras->number());
+  }
+  return text;
+}
+
 void throw_no_stack(stack::stack_pool& pool, std::error_code why) {
   throw std::system_error{why, "weft: no stack for a virtual thread: " + pool.explain(why)};
 }
@@ -285,10 +302,6 @@ runtime& runtime_to_spawn_in() {
   auto* home = runtime::current();
   WEFT_CHECK(home != nullptr, "spawn works inside of weft::run(): call it from a task");
   return *home;
-}
-
-void wait_for_end(task_state& target) noexcept {
-  if (!target.has_ended()) wait_to_the_end(end_operation{target});
 }
 
 void wait_to_join(task_state& target) {

@@ -1,9 +1,14 @@
 #include <mutex>
+#include <new>
 #include <stop_token>
 #include <vector>
 
+#include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/shield.hpp>
+#include <weft/task/with_deadline.hpp>
+
+#include "task/describe_task.hpp"
 
 namespace weft {
 
@@ -51,28 +56,54 @@ void scope::adopt(detail::task_state& child) {
 void scope::join() {
   WEFT_CHECK(!detail::current_task().is_observed_by(*this), "a child that joins its scope would wait for itself",
              "scope", this);
-  if (!await(async_join())) {
-    cancel();
-    wait_for_all();
-  }
+  if (!await(join_operation{*this, join_operation::until::ended_or_cancelled})) cancel();
+  wait_for_all();
   throw_errors();
 }
 
 void scope::wait_for_all() noexcept {
   if (size() != 0) {
     // Cancel and deadline of the owner reach the children; the wait itself has to go on.
-    if (!await(async_join())) cancel();
+    if (!await(join_operation{*this, join_operation::until::ended_or_cancelled})) cancel();
+    wait_for_cancelled();
   }
   detail::wait_to_the_end(async_join());
   // The last child notifies under the lock: when it is free, nothing touches the scope any more.
   std::lock_guard guard{lock_};
 }
 
+// Whoever waits here has cancelled the children, or somebody else has.
+void scope::wait_for_cancelled() noexcept {
+  runtime* home = nullptr;
+  {
+    std::lock_guard guard{lock_};
+    if (count_ == 0) return;
+    home = children_.front()->home_runtime();
+  }
+  const auto patience = home->warnings().cancelled_over;
+  if (patience == duration::max()) return;
+  detail::wait_to_the_end(with_timeout(async_join(), patience));
+  std::string example;
+  std::size_t count = 0;
+  try {
+    std::lock_guard guard{lock_};
+    count = count_;
+    if (count != 0) example = detail::describe_task(*children_.front());
+  } catch (const std::bad_alloc&) {
+    return;  // one line less
+  }
+  if (count != 0) home->warn_of_cancelled("a scope", count, example);
+}
+
 void scope::cancel() noexcept {
   std::vector<std::stop_source> stops;  // requested after the lock was let go: they call others' code
+  base::intrusive_list<wait_node> told;
   {
     std::lock_guard guard{lock_};
     cancelled_ = true;
+    while (auto* owner = owners_.pop_front()) {
+      if (owner->claim()) told.push_back(*owner);
+    }
     // Under the lock: a child that ends takes itself out under it, so those in the list live.
     for (auto* child = children_.front(); child; child = children_.next(*child)) {
       child->request_cancel();
@@ -80,6 +111,7 @@ void scope::cancel() noexcept {
     }
   }
   for (auto& stop : stops) stop.request_stop();
+  while (auto* owner = told.pop_front()) owner->notify();  // it may end the scope: touch nothing of it
 }
 
 std::size_t scope::size() const noexcept {
@@ -100,20 +132,29 @@ void scope::on_end(detail::task_state& child, const std::exception_ptr& error) n
     std::lock_guard guard{lock_};
     base::intrusive_list<detail::task_state>::remove(child);
     if (--count_ == 0) {
-      while (auto* joiner = joiners_.pop_front()) {
-        if (joiner->claim()) claimed.push_back(*joiner);
+      for (auto* waiting : {&joiners_, &owners_}) {
+        while (auto* joiner = waiting->pop_front()) {
+          if (joiner->claim()) claimed.push_back(*joiner);
+        }
       }
     }
   }
   while (auto* joiner = claimed.pop_front()) joiner->notify();
 }
 
-bool scope::join_operation::try_complete() const noexcept { return target_->size() == 0; }
+bool scope::join_operation::is_over() const noexcept {
+  return target_->count_ == 0 || (until_ == until::ended_or_cancelled && target_->cancelled_);
+}
+
+bool scope::join_operation::try_complete() const noexcept {
+  std::lock_guard guard{target_->lock_};
+  return is_over();
+}
 
 bool scope::join_operation::arm(wait_node& node) noexcept {
   std::lock_guard guard{target_->lock_};
-  if (target_->count_ == 0) return node.claim();
-  target_->joiners_.push_back(node);
+  if (is_over()) return node.claim();
+  (until_ == until::ended ? target_->joiners_ : target_->owners_).push_back(node);
   return false;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -11,10 +12,23 @@
 #include <weft/task/task_state.hpp>
 
 #include "sched/carrier.hpp"
+#include "task/other_threads.hpp"
 
 namespace weft {
 namespace detail {
 namespace {
+
+/// How many OS threads sleep in os_thread_state::park() without a deadline.
+constinit std::atomic<std::size_t> threads_asleep{0};
+
+class counted_asleep {
+ public:
+  // relaxed, both: who reads it looks twice, and at what the scheduler has done in between
+  counted_asleep() noexcept { threads_asleep.fetch_add(1, std::memory_order_relaxed); }
+  ~counted_asleep() { threads_asleep.fetch_sub(1, std::memory_order_relaxed); }
+  counted_asleep(const counted_asleep&) = delete;
+  counted_asleep& operator=(const counted_asleep&) = delete;
+};
 
 /// An OS thread that waits for a task or an object of weft's.
 class os_thread_state final : public task_state {
@@ -52,7 +66,10 @@ class os_thread_state final : public task_state {
       }
       lock.lock();
     }
-    ready_condition_.wait(lock, is_ready);
+    if (!ready_) {
+      counted_asleep counted;
+      ready_condition_.wait(lock, is_ready);
+    }
     ready_ = false;
   }
 
@@ -117,6 +134,11 @@ class os_thread_state final : public task_state {
 };
 
 }  // namespace
+
+std::size_t os_threads_asleep() noexcept {
+  // relaxed: see counted_asleep
+  return threads_asleep.load(std::memory_order_relaxed);
+}
 
 // Never inlined: a task may wake on another OS thread, and a compiler may keep the address of a thread_local.
 [[gnu::noinline]] task_state& this_os_thread() noexcept {

@@ -5,9 +5,7 @@
 #include <exception>
 #include <utility>
 
-#if defined(__linux__)
-#include <pthread.h>
-#endif
+#include "base/own_thread.hpp"
 
 namespace weft::detail {
 worker_pool::worker_pool(std::size_t most_threads, std::string name) : most_{most_threads}, name_{std::move(name)} {}
@@ -45,9 +43,7 @@ void worker_pool::submit(job& work) noexcept {
 }
 
 void worker_pool::work() noexcept {
-#if defined(__linux__)
-  pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-#endif
+  base::become_own_thread(name_.substr(0, 15).c_str());
   std::unique_lock lock{mutex_};
   for (;;) {
     ++idle_;

@@ -15,32 +15,40 @@ TEST(endpoint, reads_back_what_it_writes) {
   }
 }
 
-TEST(endpoint, refuses_what_is_not_a_numeric_address_and_a_port) {
-  for (std::string_view text : {"",
-                                ":",
-                                "80",
-                                "localhost:80",
-                                "127.0.0.1",
-                                "127.0.0.1:",
-                                "127.0.0.1:65536",
-                                "127.0.0.1:-1",
-                                "127.0.0.1:+1",
-                                "127.0.0.1:80x",
-                                " 127.0.0.1:80",
-                                "127.0.0.1 :80",
-                                "127.0.0:80",
-                                "256.0.0.1:80",
-                                "127.0.0.1%1:80",
-                                "::1:80",
-                                "[::1]",
-                                "[::1:80",
-                                "[127.0.0.1]:80",
-                                "[]:80",
-                                "[::1%]:80",
-                                "[::1%no-such-interface]:80"}) {
-    EXPECT_EQ(endpoint::parse(text).error(), errc::malformed) << text;
+TEST(endpoint, says_what_is_wrong_with_a_text_that_is_not_a_numeric_address_and_a_port) {
+  struct refused {
+    std::string_view text;
+    errc why;
+  };
+  for (const auto& [text, why] : {refused{"", errc::no_port},
+                                  {":", errc::no_port},
+                                  {":80", errc::no_address},
+                                  {":80x", errc::bad_port},
+                                  {"80", errc::no_port},
+                                  {"localhost", errc::no_port},
+                                  {"localhost:80", errc::not_numeric},
+                                  {"localhost:http", errc::bad_port},
+                                  {"127.0.0.1", errc::no_port},
+                                  {"127.0.0.1:", errc::no_port},
+                                  {"127.0.0.1:65536", errc::bad_port},
+                                  {"127.0.0.1:-1", errc::bad_port},
+                                  {"127.0.0.1:+1", errc::bad_port},
+                                  {"127.0.0.1:80x", errc::bad_port},
+                                  {" 127.0.0.1:80", errc::not_numeric},
+                                  {"127.0.0.1 :80", errc::not_numeric},
+                                  {"127.0.0:80", errc::not_numeric},
+                                  {"256.0.0.1:80", errc::not_numeric},
+                                  {"127.0.0.1%1:80", errc::not_numeric},
+                                  {"::1:80", errc::no_port},
+                                  {"[::1]", errc::no_port},
+                                  {"[::1:80", errc::not_numeric},
+                                  {"[127.0.0.1]:80", errc::not_numeric},
+                                  {"[]:80", errc::no_address},
+                                  {"[::1%]:80", errc::not_numeric},
+                                  {"[::1%no-such-interface]:80", errc::not_numeric}}) {
+    EXPECT_EQ(endpoint::parse(text).error(), why) << text;
   }
-  EXPECT_EQ(endpoint::parse(std::string_view{"127.0.0.1\0x:80", 14}).error(), errc::malformed);
+  EXPECT_EQ(endpoint::parse(std::string_view{"127.0.0.1\0x:80", 14}).error(), errc::not_numeric);
 }
 
 TEST(endpoint, knows_its_port_family_and_scope) {

@@ -300,8 +300,27 @@ TEST_P(tcp, an_address_that_is_taken_malformed_or_not_ours_is_refused) {
   run([] {
     auto listener = tcp_listener::bind("127.0.0.1:0").value();
     EXPECT_EQ(tcp_listener::bind(listener.local()).error(), std::errc::address_in_use);
-    EXPECT_EQ(tcp_listener::bind("localhost:http").error(), errc::malformed);
+    EXPECT_EQ(tcp_listener::bind("localhost:80").error(), errc::not_numeric);
     EXPECT_EQ(tcp_listener::bind("192.0.2.1:0").error(), std::errc::address_not_available);
+  });
+}
+
+TEST_P(tcp, the_value_of_a_failed_call_throws_the_reason) {
+  run([] {
+    auto reason = [](auto failed) -> std::string {
+      try {
+        static_cast<void>(failed.value());
+      } catch (const std::bad_expected_access<error>& thrown) {
+        EXPECT_EQ(thrown.error(), failed.error());
+        return thrown.what();
+      }
+      return "nothing was thrown";
+    };
+    auto listener = tcp_listener::bind("127.0.0.1:0").value();
+    EXPECT_TRUE(reason(tcp_listener::bind(listener.local())).contains("Address already in use"));
+    EXPECT_TRUE(reason(tcp_listener::bind("localhost:80")).contains("not a numeric address"));
+    EXPECT_TRUE(reason(tcp_listener::bind(":8080")).contains("no address before the port"));
+    EXPECT_TRUE(reason(tcp_listener::bind("8080")).contains("no port"));
   });
 }
 

@@ -298,7 +298,8 @@ TEST(shutdown, names_the_children_of_detached_tasks_that_do_not_end_as_well) {
                         lines.emplace_back(line);
                         if (lines.size() == 2) let_go.set();
                       },
-                  .tracking = {.tasks = tracking::on}}};
+                  .tracking = {.tasks = tracking::on},
+                  .warnings = warning_options::none()}};
     run_in(home, {}, [&] {
       auto parent = spawn({.name = "parent"}, [&] {
         scope children;

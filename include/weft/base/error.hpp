@@ -21,6 +21,10 @@ enum class errc {
   lagged,         ///< values were overwritten before this receiver took them; it goes on behind them
   deadlock,       ///< the task waited for others that wait for it; the operation has taken nothing
   overloaded,     ///< the queue for it is full; the operation has not begun
+  no_address,     ///< a text that should be an address and a port, such as ":8080", has no address
+  no_port,        ///< one such as "127.0.0.1" has no port
+  bad_port,       ///< its port is no number from 0 to 65,535
+  not_numeric,    ///< its address is no numeric one: a name, which resolve() looks up, or a slip
 };
 
 /// The category of `errc`: its name is "weft".
@@ -30,6 +34,14 @@ enum class errc {
 [[nodiscard]] inline std::error_code make_error_code(errc condition) noexcept {
   return {static_cast<int>(condition), error_category()};
 }
+
+/// Why an operation failed: a std::error_code. A type of its own so that value(), of a `result` that holds none, throws
+/// an exception whose what() tells the reason.
+class error : public std::error_code {
+ public:
+  using std::error_code::error_code;
+  error(const std::error_code& code) noexcept : std::error_code{code} {}  // implicit: every std::error_code is a reason
+};
 
 /// What calls throw that cannot return an error, such as mutex::lock(), when their wait was part of a deadlock and the
 /// runtime was asked to end those (deadlock_action::fail_waits). They have taken nothing.

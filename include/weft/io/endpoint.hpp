@@ -26,7 +26,8 @@ class endpoint {
   constexpr endpoint(ipv6_address address, std::uint16_t port, std::uint32_t scope = 0) noexcept
       : address_{address}, scope_{scope}, port_{port}, is_ipv6_{true} {}
 
-  /// From "127.0.0.1:7000", "[::1]:80" or "[fe80::1%eth0]:80". Never asks the network: a name is errc::malformed.
+  /// From "127.0.0.1:7000", "[::1]:80" or "[fe80::1%eth0]:80". Never asks the network: a name is errc::not_numeric.
+  /// Otherwise errc::no_address, errc::no_port or errc::bad_port say what is amiss.
   [[nodiscard]] static result<endpoint> parse(std::string_view address_and_port);
 
   /// From a numeric address alone ("127.0.0.1", "::1") and a port.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -45,13 +46,16 @@ struct run_options {
   /// Whether, and how, the tasks are kept track of: for dumps, deadlocks while they happen, tasks that are left
   /// waiting.
   tracking_options tracking = {};
+  /// What is reported without being asked for: long stalls, cancels that nobody follows, a runtime that sleeps for
+  /// ever.
+  warning_options warnings = {};
   /// Told, in one line, what did not go as asked for: a kernel that refuses io_uring, a coroutine that blocks its seat,
   /// a task that does not end. Empty: standard error.
   report_function report = {};
 };
 
 namespace detail {
-int run(const run_options& options, std::function<int()> main);
+int run(const run_options& options, std::function<int()> main, const std::source_location& site);
 }
 
 /// Starts the runtime, runs `main` as the first virtual thread, waits for it, stops the runtime, and returns what
@@ -62,20 +66,21 @@ int run(const run_options& options, std::function<int()> main);
 /// threads or descriptors.
 /// Thread: a plain OS thread, usually main's. Not from inside a task.
 template <std::invocable F>
-int run(run_options options, F main) {
-  return detail::run(options, [&main] {
+int run(run_options options, F main, std::source_location site = std::source_location::current()) {
+  auto call = [&main] {
     if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
       main();
       return 0;
     } else {
       return static_cast<int>(main());
     }
-  });
+  };
+  return detail::run(options, call, site);
 }
 
 template <std::invocable F>
-int run(F main) {
-  return run(run_options{}, std::move(main));
+int run(F main, std::source_location site = std::source_location::current()) {
+  return run(run_options{}, std::move(main), site);
 }
 
 }  // namespace weft

@@ -25,6 +25,10 @@ class driver {
   /// Thread: any.
   virtual void wake() noexcept = 0;
 
+  /// Whether somebody waits for something from outside that a later poll may deliver. May be old at once.
+  /// Thread: any.
+  [[nodiscard]] virtual bool awaits_input() const noexcept { return false; }
+
   /// Makes ready for another OS thread to poll than the one that does. False: no other can, now.
   /// Thread: the watch, while the task of the present carrier runs.
   [[nodiscard]] virtual bool prepare_hand_over() noexcept { return true; }

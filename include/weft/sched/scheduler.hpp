@@ -37,6 +37,16 @@ struct scheduler_options {
 /// Who is told when a seat that waited has something to run.
 enum class busy_bell : std::uint8_t { hibernation, deadlocks };
 
+/// Told when every seat waits and nothing is due.
+class asleep_observer {
+ public:
+  /// Returns whether to ask again after a while, which happens a few times. Thread: the watch's, which then sleeps.
+  [[nodiscard]] virtual bool on_asleep() = 0;
+
+ protected:
+  ~asleep_observer() = default;
+};
+
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
   std::uint64_t resumed = 0;      ///< tasks resumed, those that compute() has moved from the seats as well
@@ -117,14 +127,23 @@ class scheduler {
   /// The same, and no work goes on outside that will wake a task. May be old at once.
   [[nodiscard]] bool all_idle() const noexcept;
 
-  /// Whether every seat waits with nothing to run, no timer is armed, and no work goes on outside that will wake a
-  /// task. May be old at once.
+  /// Whether every seat waits with nothing to run, no task runs beside them, no timer is armed, and no work goes on
+  /// outside that will wake a task. Input may come: see awaits_input(). May be old at once.
   [[nodiscard]] bool nothing_is_due() noexcept;
+
+  /// Whether some task waits for something from outside. May be old at once.
+  [[nodiscard]] bool awaits_input() const noexcept;
 
   /// Rung whenever a seat that waited has something to run; null for none. The bell outlives the carriers.
   void ring_when_busy(busy_bell which, base::bell* bell) noexcept {
     // release: publishes the bell; pairs with become_idle()
     busy_bells_[static_cast<std::size_t>(which)].store(bell, std::memory_order_release);
+  }
+
+  /// Where the watch is on: tells `observer` from now on. It outlives the carriers.
+  void tell_when_asleep(asleep_observer& observer) noexcept {
+    // release: publishes the observer; pairs with the watch
+    asleep_observer_.store(&observer, std::memory_order_release);
   }
 
   /// The scheduler of the calling carrier; null on a plain OS thread.
@@ -165,6 +184,7 @@ class scheduler {
   std::atomic<std::size_t> pushing_arrivals_{0};  // how many are in push_arrival()
   std::atomic<bool> stopping_{false};
   std::array<std::atomic<base::bell*>, 2> busy_bells_{};  // indexed by busy_bell
+  std::atomic<asleep_observer*> asleep_observer_{nullptr};
 };
 
 /// The scheduler one of whose own carriers the calling OS thread is, while it runs a task; otherwise null.

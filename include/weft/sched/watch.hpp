@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <weft/base/clock.hpp>
+#include <weft/base/report.hpp>
 
 namespace weft::sched {
 
@@ -47,8 +48,8 @@ struct stall {
 /// The event as a sentence for a log.
 [[nodiscard]] std::string describe(const stall& event);
 
-/// Where the task was, a line each for the function and those that called it, with what the program's dynamic symbols
-/// say (link with -rdynamic for its own); elsewhere the file and the offset in it, for addr2line. Takes its time.
+/// Where the task was, a line each for the function and those that called it, by the symbol tables of the program and
+/// its libraries; where those were stripped the file and the offset in it, for addr2line. Takes its time.
 [[nodiscard]] std::string describe_trace(std::span<const void* const> trace);
 [[nodiscard]] std::string describe_trace(const stall& event);
 
@@ -76,6 +77,10 @@ struct watch_options {
   /// (SIGURG; a handler of the program's goes on to get its own), unless it is in a system call that would then fail
   /// with EINTR instead of going on.
   bool traces = true;
+  /// Told, in one line, of each run that has gone on for longer than `warn_after`, once a run and at most once a
+  /// second, on the watch's thread. A runtime sets it: see warning_options. Empty: nobody.
+  report_function warn = {};
+  std::chrono::nanoseconds warn_after = std::chrono::nanoseconds::max();
 };
 
 }  // namespace weft::sched

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -24,6 +25,7 @@
 #include <weft/task/stack_use.hpp>
 #include <weft/task/task_snapshot.hpp>
 #include <weft/task/task_state.hpp>
+#include <weft/task/warnings.hpp>
 #include <weft/task/worker_pool.hpp>
 
 namespace weft {
@@ -64,6 +66,9 @@ struct runtime_options {
   report_function report = {};
   /// Whether, and how, the tasks are kept track of: for dumps, deadlocks, leaks.
   tracking_options tracking = {};
+  /// What is reported without being asked for: long stalls, cancels that nobody follows, a runtime that sleeps for
+  /// ever.
+  warning_options warnings = {};
 
   static constexpr std::size_t most_seats = 1024, most_threads = 4096;
 };
@@ -86,7 +91,7 @@ class virtual_thread;
 /// Thread: any, but for construction and destruction.
 /// Lifetime: tasks that were detached are cancelled and waited for by the destructor; all others end with their
 /// handles.
-class runtime : public sched::scheduler, private detail::end_observer {
+class runtime : public sched::scheduler, private detail::end_observer, private sched::asleep_observer {
  public:
   /// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
   /// threads.
@@ -146,6 +151,13 @@ class runtime : public sched::scheduler, private detail::end_observer {
   /// Where coroutines waited in a blocking form. The first wait of each site was reported as well.
   [[nodiscard]] std::vector<blocking_wait_site> blocking_waits_in_coroutines() const;
 
+  /// What it reports without being asked for.
+  [[nodiscard]] const warning_options& warnings() const noexcept { return warnings_; }
+
+  /// Reports that `waiter`, a scope or a handle, has waited for `count` cancelled tasks, one of them described by
+  /// `example`, for longer than warning_options::cancelled_over.
+  void warn_of_cancelled(std::string_view waiter, std::size_t count, std::string_view example) noexcept;
+
   /// Counts one. By the coroutine, before it waits.
   void count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept;
 
@@ -155,6 +167,7 @@ class runtime : public sched::scheduler, private detail::end_observer {
   struct checked_tag {};
   runtime(checked_tag, runtime_options options);
 
+  bool on_asleep() override;
   void report_what_is_left() noexcept;
   void report_others(const std::set<std::uint64_t>& named, std::size_t most) noexcept;
   [[noreturn]] void nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept;
@@ -181,6 +194,12 @@ class runtime : public sched::scheduler, private detail::end_observer {
 
   const bool tracks_tasks_;
   const leak_report leaks_;
+  const warning_options warnings_;
+  static inline constinit std::atomic<std::size_t> runtimes_{0};  // how many there are in the process
+  std::uint64_t asleep_at_ = ~std::uint64_t{0};  // the watch's: the progress at which all slept and was reported
+  std::mutex warned_mutex_;                      // guards the two below
+  time_point warned_of_cancelled_ = time_point::min();
+  std::size_t left_out_ = 0;
   const duration shutdown_report_after_;
   const report_function report_;
 

@@ -143,11 +143,13 @@ class scope : private detail::end_observer {
  private:
   void adopt(detail::task_state& child);
   void wait_for_all() noexcept;
+  void wait_for_cancelled() noexcept;
   void on_end(detail::task_state& child, const std::exception_ptr& error) noexcept override;
 
   mutable base::spin_lock lock_;  // guards all below
   base::intrusive_list<detail::task_state> children_;
   base::intrusive_list<wait_node> joiners_;
+  base::intrusive_list<wait_node> owners_;  // of waits that a cancel of the scope ends as well
   std::size_t count_ = 0;
   bool cancelled_ = false;
   struct canceller {
@@ -166,7 +168,9 @@ class scope::join_operation {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::join;
-  explicit join_operation(scope& target) noexcept : target_{&target} {}
+  /// What ends the wait.
+  enum class until : std::uint8_t { ended, ended_or_cancelled };
+  explicit join_operation(scope& target, until what = until::ended) noexcept : target_{&target}, until_{what} {}
 
   bool try_complete() const noexcept;
   bool arm(wait_node& node) noexcept;
@@ -177,7 +181,11 @@ class scope::join_operation {
   void describe(detail::wait_description& into) const;
 
  private:
+  /// Under the scope's lock.
+  [[nodiscard]] bool is_over() const noexcept;
+
   scope* target_;
+  until until_;
 };
 
 inline scope::join_operation scope::async_join() noexcept { return join_operation{*this}; }
