@@ -77,6 +77,7 @@
 #include <weft/task/deadlock.hpp>
 #include <weft/task/first_success.hpp>
 #include <weft/task/fork_frame.hpp>
+#include <weft/task/frame_memory.hpp>
 #include <weft/task/frame_stack.hpp>
 #include <weft/task/generator.hpp>
 #include <weft/task/in_place.hpp>

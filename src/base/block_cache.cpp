@@ -1,13 +1,15 @@
 #include <weft/base/block_cache.hpp>
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <utility>
 
 #include <weft/base/spin_lock.hpp>
 #include <weft/base/thread_index.hpp>
+
+#include "base/slab_depot.hpp"
 
 // A thread keeps a magazine of each size to itself. One that is empty, or full, trades half a magazine with the depot,
 // which is everybody's: where one thread spawns and another runs, the lock is taken once in sixteen blocks.
@@ -27,9 +29,7 @@ constexpr bool instrumented = false;
 constexpr bool instrumented = false;
 #endif
 
-// The allocator puts a word of its own before each block, and rounds the sum up.
-constexpr std::size_t granule_bytes = 32, size_count = 32, thread_count = 64, allocator_word = sizeof(void*);
-constexpr std::size_t most_kept_bytes = std::size_t{64} << 20;
+constexpr std::size_t granule_bytes = 32, size_count = 32, thread_count = 64;
 
 struct magazine {
   static constexpr std::size_t capacity = 32;
@@ -43,53 +43,21 @@ struct alignas(64) thread_cache {
 };
 constinit std::array<thread_cache, thread_count> caches{};
 
-struct free_block {
-  free_block* next;
-};
+constinit slab_source source{};
 
-/// All blocks of one size that nobody keeps.
-class alignas(64) depot {
- public:
-  void take(magazine& into) noexcept {
-    std::lock_guard guard{lock_};
-    while (into.count < magazine::capacity / 2 && first_) {
-      into.blocks[into.count++] = std::exchange(first_, first_->next);
-      --count_;
-    }
-  }
+template <std::size_t... Sizes>
+constexpr std::array<slab_depot, sizeof...(Sizes)> make_depots(std::index_sequence<Sizes...>) noexcept {
+  return {slab_depot{source, (Sizes + 1) * granule_bytes}...};
+}
+constinit std::array<slab_depot, size_count> depots = make_depots(std::make_index_sequence<size_count>{});
 
-  /// Takes the older half of `from`, and frees it when there is enough already.
-  void give(magazine& from, std::size_t bytes) noexcept {
-    constexpr auto half = magazine::capacity / 2;
-    bool enough = false;
-    {
-      std::lock_guard guard{lock_};
-      enough = count_ * bytes >= most_kept_bytes;
-      if (!enough) {
-        for (std::size_t i = 0; i < half; ++i) first_ = new (from.blocks[i]) free_block{first_};
-        count_ += half;
-      }
-    }
-    if (enough) {
-      for (std::size_t i = 0; i < half; ++i) ::operator delete(from.blocks[i]);
-    }
-    std::copy(from.blocks.begin() + half, from.blocks.end(), from.blocks.begin());
-    from.count = half;
-  }
-
- private:
-  spin_lock lock_;  // guards all below
-  free_block* first_ = nullptr;
-  std::size_t count_ = 0;
-};
-constinit std::array<depot, size_count> depots{};
-
-[[nodiscard]] std::size_t size_index(std::size_t bytes) noexcept {
-  return (bytes + allocator_word + granule_bytes - 1) / granule_bytes - 1;
+[[nodiscard]] constexpr std::size_t size_index(std::size_t bytes) noexcept {
+  return (bytes + granule_bytes - 1) / granule_bytes - 1;
 }
 
-[[nodiscard]] constexpr std::size_t block_bytes(std::size_t size) noexcept {
-  return (size + 1) * granule_bytes - allocator_word;
+/// Sizes that are multiples of a frame's alignment.
+[[nodiscard]] constexpr std::size_t frame_size_index(std::size_t bytes) noexcept {
+  return (bytes + frame_alignment - 1) / frame_alignment * (frame_alignment / granule_bytes) - 1;
 }
 
 [[nodiscard]] thread_cache* cache_here() noexcept {
@@ -97,29 +65,73 @@ constinit std::array<depot, size_count> depots{};
   return index < thread_count ? &caches[index] : nullptr;
 }
 
+[[nodiscard]] void* take(std::size_t size) {
+  if (auto* cache = cache_here()) [[likely]] {
+    auto& mine = cache->of_size[size];
+    if (mine.count == 0) [[unlikely]]
+      mine.count = depots[size].take(mine.blocks.data(), magazine::capacity / 2);
+    if (mine.count != 0) [[likely]]
+      return mine.blocks[--mine.count];
+  } else if (void* block = nullptr; depots[size].take(&block, 1) == 1) {
+    return block;
+  }
+  throw std::bad_alloc{};
+}
+
+void release(void* block, std::size_t size) noexcept {
+  auto* cache = cache_here();
+  if (!cache) [[unlikely]]
+    return depots[size].give(&block, 1);
+  auto& mine = cache->of_size[size];
+  if (mine.count == magazine::capacity) [[unlikely]] {
+    constexpr auto half = magazine::capacity / 2;
+    depots[size].give(mine.blocks.data(), half);  // the older ones
+    std::copy(mine.blocks.begin() + half, mine.blocks.end(), mine.blocks.begin());
+    mine.count = half;
+  }
+  mine.blocks[mine.count++] = block;
+}
+
 }  // namespace
 
 void* allocate_block(std::size_t bytes) {
   auto size = size_index(bytes);
-  if (instrumented || size >= size_count) return ::operator new(bytes);
-  if (auto* cache = cache_here()) {
-    auto& mine = cache->of_size[size];
-    if (mine.count == 0) [[unlikely]]
-      depots[size].take(mine);
-    if (mine.count != 0) [[likely]]
-      return mine.blocks[--mine.count];
-  }
-  return ::operator new(block_bytes(size));
+  return instrumented || size >= size_count ? ::operator new(bytes) : take(size);
 }
 
 void release_block(void* block, std::size_t bytes) noexcept {
   auto size = size_index(bytes);
-  auto* cache = instrumented || size >= size_count ? nullptr : cache_here();
-  if (!cache) return ::operator delete(block);
-  auto& mine = cache->of_size[size];
-  if (mine.count == magazine::capacity) [[unlikely]]
-    depots[size].give(mine, block_bytes(size));
-  mine.blocks[mine.count++] = block;
+  instrumented || size >= size_count ? ::operator delete(block) : release(block, size);
+}
+
+void* allocate_frame(std::size_t bytes) {
+  auto size = frame_size_index(bytes);
+  if (!instrumented && size < size_count) [[likely]]
+    return take(size);
+  return ::operator new(bytes, std::align_val_t{alignment_of_frame(bytes)});
+}
+
+void release_frame(void* frame, std::size_t bytes) noexcept {
+  auto size = frame_size_index(bytes);
+  if (!instrumented && size < size_count) [[likely]]
+    return release(frame, size);
+  ::operator delete(frame, std::align_val_t{alignment_of_frame(bytes)});
+}
+
+bool give_back_idle_blocks(idleness which) noexcept {
+  bool more = false;
+  for (auto& depot : depots) more |= depot.give_back_idle(which);
+  return more;
+}
+
+block_statistics blocks() noexcept {
+  block_statistics sum{.reserved_bytes = source.reserved_bytes()};
+  for (const auto& depot : depots) {
+    auto of_size = depot.slabs();
+    sum.resident_bytes += of_size.all * slab_bytes;
+    sum.idle_bytes += of_size.idle * slab_bytes;
+  }
+  return sum;
 }
 
 }  // namespace weft::base

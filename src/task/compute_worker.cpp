@@ -29,19 +29,21 @@ void compute_worker::nowhere() noexcept {
                "begin it with weft::fork(), weft::call() or weft::fork_join()", std::source_location::current());
 }
 
-void* compute_worker::allocate_slowly(std::size_t bytes) noexcept {
+void* compute_worker::allocate_slowly(std::size_t bytes, std::size_t alignment) noexcept {
   if (!stack_) nowhere();
   if (stack_->root->stopped() != 0) return nullptr;
   stack_->save(top_);
   auto window = stack_->saved();
-  if (static_cast<std::size_t>(window.limit - top_) < bytes) {
-    if (!stack_->grow(top_, bytes)) return nullptr;
+  auto* begin = aligned_up(top_, alignment);
+  if (begin > window.limit || static_cast<std::size_t>(window.limit - begin) < bytes) {
+    if (!stack_->grow(top_, bytes, alignment)) return nullptr;
     window = stack_->saved();
+    begin = window.top;
   }
-  top_ = window.top + bytes;
+  top_ = begin + bytes;
   base_ = window.base;
   set_limit(window.limit);
-  return window.top;
+  return begin;
 }
 
 void compute_worker::release_segment() noexcept {

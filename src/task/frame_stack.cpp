@@ -1,6 +1,7 @@
 #include <weft/task/frame_stack.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -12,6 +13,7 @@ struct alignas(frame_stack::alignment) frame_stack::segment {
   segment* above = nullptr;  // kept, and unused
   std::byte* end = nullptr;
   std::byte* top_when_left = nullptr;
+  std::byte* lowest = nullptr;  // the frame for which it became the present one
 
   [[nodiscard]] std::byte* begin() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] std::size_t capacity() noexcept { return static_cast<std::size_t>(end - begin()); }
@@ -28,19 +30,20 @@ frame_stack::~frame_stack() {
 
 frame_stack::window frame_stack::saved() const noexcept {
   if (!present_) return {};
-  return {.top = top_, .base = present_->begin(), .limit = present_->end};
+  return {.top = top_, .base = present_->lowest, .limit = present_->end};
 }
 
 frame_stack::segment* frame_stack::make_segment(std::size_t bytes, segment* below) noexcept {
   auto wanted = below ? std::max(2 * below->capacity(), bytes) : std::max(first_segment - sizeof(segment), bytes);
-  void* memory = std::malloc(wanted + sizeof(segment));
+  void* memory = std::aligned_alloc(alignment, wanted + sizeof(segment));
   if (!memory) return nullptr;
   auto* made = new (memory) segment{.below = below};
   made->end = made->begin() + wanted;
   return made;
 }
 
-bool frame_stack::grow(std::byte* top, std::size_t bytes) noexcept {
+bool frame_stack::grow(std::byte* top, std::size_t bytes, std::size_t frame_alignment) noexcept {
+  bytes += frame_alignment - alignment;  // what may lie before it
   auto* next = present_ ? present_->above : nullptr;
   if (next && next->capacity() < bytes) {
     std::free(std::exchange(next, nullptr));
@@ -53,7 +56,8 @@ bool frame_stack::grow(std::byte* top, std::size_t bytes) noexcept {
     present_->top_when_left = top;
   }
   present_ = next;
-  top_ = next->begin();
+  const auto begin = reinterpret_cast<std::uintptr_t>(next->begin());
+  top_ = next->lowest = next->begin() + ((begin + frame_alignment - 1) / frame_alignment * frame_alignment - begin);
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include <weft/base/block_cache.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/virtual_thread.hpp>
 
@@ -113,6 +114,8 @@ stack::put_away_counts hibernator::look(stack::patience how) {
     sum.put_away += found.put_away;
     sum.waiting += found.waiting;
   }
+  if (how == stack::patience::second_look && base::give_back_idle_blocks(base::idleness::since_last_call))
+    ++sum.waiting;
   // relaxed: a number
   put_away_.fetch_add(sum.put_away, std::memory_order_relaxed);
   return sum;

@@ -18,11 +18,11 @@ class runtime;
 
 namespace weft::detail {
 
-/// Gives memory back that is not needed for now: the stacks of virtual threads that stay parked are put away, and those
-/// that nobody uses are emptied. Its thread looks through them once in a period; a task
-/// that is in the same wait as at the look before has been parked for a period, and goes. When a look found nothing
-/// left to do and nothing has run meanwhile, the thread sleeps until a seat has something to run or a stack was brought
-/// back: no tick.
+/// Gives memory back that is not needed for now: the stacks of virtual threads that stay parked are put away, those
+/// that nobody uses are emptied, and what coroutines have left goes back to the system. Its thread looks through them
+/// once in a period; a task that is in the same wait as at the look before has been parked for a period, and goes. When
+/// a look found nothing left to do and nothing has run meanwhile, the thread sleeps until a seat has something to run
+/// or a stack was brought back: no tick.
 /// Thread: any, for what does not say otherwise.
 class hibernator {
  public:

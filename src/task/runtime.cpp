@@ -12,6 +12,7 @@
 #include <system_error>
 #include <thread>
 
+#include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/spawn.hpp>
@@ -147,6 +148,7 @@ void runtime::shut_down() noexcept {
   hibernator_->stop();
   compute_.stop();
   stop();
+  base::give_back_idle_blocks(base::idleness::now);
 }
 
 // Under adopted_mutex_, without which no task in the list ends.

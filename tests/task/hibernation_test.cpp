@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <weft/base/block_cache.hpp>
 #include <weft/base/random.hpp>
 #include <weft/stack/instrumentation.hpp>
 #include <weft/sync/channel.hpp>
@@ -24,6 +25,7 @@
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>
+#include <weft/task/task.hpp>
 
 #include <stack/page_fill.hpp>
 #include <task/task_fixture.hpp>
@@ -436,6 +438,74 @@ TEST_P(hibernation, nothing_is_lost_while_stacks_are_put_away_and_brought_back_a
   EXPECT_EQ(received, counts.sent.load());
   EXPECT_EQ(counted, counts.dealt.load());
   EXPECT_EQ(plain_sum, counts.dealt.load());
+}
+
+/// In coroutines that wait for a value, all at the same time.
+void make_a_peak_of_coroutines(int count) {
+  channel<int> values{0};
+  scope all;
+  std::atomic<int> begun{0};
+  for (int i = 0; i < count; ++i) {
+    all.spawn([&]() -> task<> {
+      begun.fetch_add(1, std::memory_order_relaxed);  // relaxed: only a count
+      static_cast<void>(co_await values.async_recv());
+    });
+  }
+  while (begun != count) yield();
+  values.close();
+  all.join();
+}
+
+class memory_of_coroutines : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  void SetUp() override {
+    base::release_block(base::allocate_block(1), 1);
+    if (base::blocks().reserved_bytes == 0) GTEST_SKIP() << "under a sanitizer frames come from operator new";
+  }
+  static constexpr int count = 100'000;
+  // Of what 100,000 take, some 45 MB.
+  static constexpr std::size_t peak_bytes = std::size_t{30} << 20, some_bytes = std::size_t{8} << 20;
+};
+WEFT_ON_ONE_SEAT_AND_ON_SEVERAL(memory_of_coroutines);
+
+TEST_P(memory_of_coroutines, goes_back_when_nobody_has_needed_it_between_two_looks) {
+  runtime home{{.seats = GetParam(), .hibernate_after = 1ms}};
+  run_in(home, {.name = "test"}, [&] {
+    const auto before = base::blocks().resident_bytes;
+    make_a_peak_of_coroutines(count);
+    // One look finds that it is idle, the next one that it still is, and one may have been under way.
+    blocking([&] {
+      const auto looks = home.hibernation().looks;
+      spin_until([&] {
+        return base::blocks().resident_bytes <= before + some_bytes || home.hibernation().looks > looks + 10;
+      });
+    });
+    EXPECT_LE(base::blocks().resident_bytes, before + some_bytes);
+  });
+}
+
+TEST_P(memory_of_coroutines, stays_while_it_is_needed_again_and_again) {
+  runtime home{{.seats = GetParam(), .hibernate_after = 1h}};
+  run_in(home, {.name = "test"}, [&] {
+    make_a_peak_of_coroutines(count);
+    const auto taken = base::blocks().resident_bytes;
+    EXPECT_GE(taken, peak_bytes);
+    const auto reserved = base::blocks().reserved_bytes;
+    for (int i = 0; i < 3; ++i) make_a_peak_of_coroutines(count);
+    EXPECT_LE(base::blocks().reserved_bytes, reserved + some_bytes);
+  });
+}
+
+TEST_P(memory_of_coroutines, goes_back_when_the_runtime_ends) {
+  const auto before = base::blocks().resident_bytes;
+  {
+    runtime home{{.seats = GetParam(), .hibernate_after = no_hibernation}};
+    run_in(home, {.name = "test"}, [&] {
+      make_a_peak_of_coroutines(count);
+      EXPECT_GE(base::blocks().resident_bytes, peak_bytes);
+    });
+  }
+  EXPECT_LE(base::blocks().resident_bytes, before + some_bytes);
 }
 
 }  // namespace

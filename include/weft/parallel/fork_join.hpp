@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -189,6 +191,16 @@ struct parallel_promise_base : fork_frame {
   }
   static void operator delete(void* memory, std::size_t) noexcept {
     this_compute_worker->release(static_cast<std::byte*>(memory));
+  }
+  // By Clang with -fcoro-aligned-allocation.
+  [[nodiscard]] static void* operator new(std::size_t bytes, std::align_val_t alignment) noexcept {
+    auto* worker = this_compute_worker;
+    if (worker == nullptr) [[unlikely]]
+      compute_worker::nowhere();
+    return worker->allocate(bytes, std::max(base::frame_alignment, static_cast<std::size_t>(alignment)));
+  }
+  static void operator delete(void* memory, std::size_t bytes, std::align_val_t) noexcept {
+    operator delete(memory, bytes);
   }
 
   template <class Child>

@@ -6,9 +6,9 @@
 #include <memory>
 #include <utility>
 
-#include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
 #include <weft/task/async_frame.hpp>
+#include <weft/task/frame_memory.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/transfer.hpp>
 
@@ -40,7 +40,7 @@ class [[nodiscard]] async_generator {
   };
 
  public:
-  class promise_type : public detail::async_frame {
+  class promise_type : public detail::async_frame, public detail::frame_memory<promise_type> {
    public:
     [[nodiscard]] async_generator get_return_object() noexcept {
       return async_generator{std::coroutine_handle<promise_type>::from_promise(*this)};
@@ -57,9 +57,6 @@ class [[nodiscard]] async_generator {
     [[nodiscard]] hand_over yield_value(T&& value) noexcept { return yield_value(value); }
     void return_void() const noexcept {}
     void unhandled_exception() noexcept { error_ = std::current_exception(); }
-
-    [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept { base::release_block(frame, bytes); }
 
    private:
     friend async_generator;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include <weft/base/bell.hpp>
+#include <weft/base/block_cache.hpp>
 #include <weft/base/random.hpp>
 #include <weft/base/work_deque.hpp>
 #include <weft/stack/machine.hpp>
@@ -38,13 +39,16 @@ class compute_worker {
   compute_worker& operator=(const compute_worker&) = delete;
 
   /// Memory for a frame above all others of this worker; null when the computation was stopped or there is none.
-  [[nodiscard]] void* allocate(std::size_t bytes) noexcept {
+  [[nodiscard]] void* allocate(std::size_t bytes) noexcept { return allocate(bytes, base::alignment_of_frame(bytes)); }
+  /// The same for a frame of which the compiler says how it is aligned.
+  [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
     bytes = (bytes + frame_stack::alignment - 1) / frame_stack::alignment * frame_stack::alignment;
     auto* begin = top_;
+    if (alignment > frame_stack::alignment) begin = aligned_up(begin, alignment);
     // relaxed: whoever has set it to null only wants the next look to be a slow one
     if (reinterpret_cast<std::uintptr_t>(begin) + bytes >
         reinterpret_cast<std::uintptr_t>(limit_.load(std::memory_order_relaxed))) [[unlikely]] {
-      return allocate_slowly(bytes);
+      return allocate_slowly(bytes, alignment);
     }
     top_ = begin + bytes;
     return begin;
@@ -127,7 +131,10 @@ class compute_worker {
  private:
   friend class compute_pool;
 
-  [[nodiscard]] void* allocate_slowly(std::size_t bytes) noexcept;
+  [[nodiscard]] static std::byte* aligned_up(std::byte* address, std::size_t alignment) noexcept {
+    return address + (-reinterpret_cast<std::uintptr_t>(address) & (alignment - 1));
+  }
+  [[nodiscard]] void* allocate_slowly(std::size_t bytes, std::size_t alignment) noexcept;
   void release_segment() noexcept;
   void look_around() noexcept;
 

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include <weft/base/block_cache.hpp>
+
 namespace weft::detail {
 
 class fork_root;
@@ -12,14 +14,15 @@ class fork_root;
 /// Thread: owner; the worker that uses it keeps the top in its own fields.
 class frame_stack {
  public:
-  static constexpr std::size_t alignment = 16;
+  /// Of each frame, but those that say otherwise by their size, or are said to be.
+  static constexpr std::size_t alignment = base::frame_alignment;
 
   frame_stack() = default;
   frame_stack(const frame_stack&) = delete;
   frame_stack& operator=(const frame_stack&) = delete;
   ~frame_stack();
 
-  /// The free part of the present segment, and where the segment begins; all null before the first.
+  /// The free part of the present segment, and where its lowest frame lies; all null before the first.
   struct window {
     std::byte* top = nullptr;
     std::byte* base = nullptr;
@@ -29,8 +32,9 @@ class frame_stack {
   [[nodiscard]] window saved() const noexcept;
   void save(std::byte* top) noexcept { top_ = top; }
 
-  /// Goes on in a segment with room for `bytes`; `top` is where the present one is left. False: no memory.
-  [[nodiscard]] bool grow(std::byte* top, std::size_t bytes) noexcept;
+  /// Goes on in a segment with room for a frame of `bytes`, aligned to `frame_alignment`; `top` is where the present
+  /// one is left. False: no memory.
+  [[nodiscard]] bool grow(std::byte* top, std::size_t bytes, std::size_t frame_alignment) noexcept;
   /// The present segment has become empty: goes back to the one below. False: there is none.
   [[nodiscard]] bool shrink() noexcept;
 

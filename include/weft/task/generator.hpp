@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <utility>
 
-#include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
+#include <weft/task/frame_memory.hpp>
 
 namespace weft {
 
@@ -20,7 +20,7 @@ namespace weft {
 template <class T>
 class [[nodiscard]] generator {
  public:
-  class promise_type {
+  class promise_type : public detail::frame_memory<promise_type> {
    public:
     [[nodiscard]] generator get_return_object() noexcept {
       return generator{std::coroutine_handle<promise_type>::from_promise(*this)};
@@ -35,9 +35,6 @@ class [[nodiscard]] generator {
     void return_void() const noexcept {}
     void unhandled_exception() { throw; }
     void await_transform() = delete;  // it does not wait
-
-    [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept { base::release_block(frame, bytes); }
 
    private:
     friend generator;

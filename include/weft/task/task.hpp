@@ -6,10 +6,10 @@
 #include <type_traits>
 #include <utility>
 
-#include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/coroutine_task.hpp>
+#include <weft/task/frame_memory.hpp>
 #include <weft/task/outcome.hpp>
 #include <weft/task/transfer.hpp>
 
@@ -35,13 +35,13 @@ struct final_awaiter {
 };
 
 template <class T>
-struct promise_base : async_frame {
+struct promise;
+
+template <class T>
+struct promise_base : async_frame, frame_memory<promise<T>> {
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { result.set_error(std::current_exception()); }
-
-  [[nodiscard]] static void* operator new(std::size_t bytes) { return base::allocate_block(bytes); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept { base::release_block(frame, bytes); }
 
   outcome<T> result;
   coroutine_state* root = nullptr;  // the task, when this coroutine is its outermost
