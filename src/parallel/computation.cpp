@@ -93,6 +93,7 @@ void fork_join_base::begin_here() noexcept {
   } catch (...) {
     error = std::current_exception();
   }
+  compute_worker::here().forget(*this);
   ended(std::move(error));
 }
 
@@ -104,7 +105,7 @@ void fork_join_base::run_in_place() noexcept {
   begin_here();
   self.run_frames();
   // acquire: what the others did; pairs with ended()
-  if (!ended_.load(std::memory_order_acquire)) compute_pool::help(self, ended_);
+  if (!ended_.load(std::memory_order_acquire)) compute_pool::help(self, {*this, ended_});
 }
 
 void fork_join_base::ended(std::exception_ptr error) noexcept {

@@ -84,7 +84,7 @@ bool compute_pool::call_carrier(std::unique_lock<std::mutex>& lock, std::size_t 
   // seq_cst: after the count of what is queued, as said there. Who searches looks at the queue under the mutex before
   // it sleeps, and wakes another when it finds something else.
   bool somebody_comes = searching_.load(std::memory_order_seq_cst) > before;
-  auto* sleeps = somebody_comes ? nullptr : sleeper(takes_jobs::yes);
+  auto* sleeps = somebody_comes ? nullptr : sleeper();
   if (sleeps) get_up(*sleeps);
   if (!somebody_comes && !sleeps && !start_worker()) {
     // relaxed: under the mutex
@@ -150,16 +150,16 @@ void compute_pool::stop(fork_root& root, errc why) noexcept {
   for (std::size_t i = 0; i < count; ++i) workers_[i]->check_soon();
 }
 
-fork_frame* compute_pool::steal(compute_worker& self) noexcept {
+fork_frame* compute_pool::steal(compute_worker& self, const awaited* waits_for) noexcept {
   // acquire: it is made; pairs with work()
   if (const auto* cores = cores_.load(std::memory_order_acquire)) {
     self.near_.store(cores->group_here(), std::memory_order_relaxed);  // relaxed: a hint
-    if (auto* frame = steal_from(self, victims::near)) return frame;
+    if (auto* frame = steal_from(self, victims::near, waits_for)) return frame;
   }
-  return steal_from(self, victims::all);
+  return steal_from(self, victims::all, waits_for);
 }
 
-fork_frame* compute_pool::steal_from(compute_worker& self, victims which) noexcept {
+fork_frame* compute_pool::steal_from(compute_worker& self, victims which, const awaited* waits_for) noexcept {
   // acquire: the workers are made; pairs with start_worker()
   auto count = static_cast<std::uint32_t>(started_.load(std::memory_order_acquire));
   if (count < 2) return nullptr;
@@ -172,7 +172,8 @@ fork_frame* compute_pool::steal_from(compute_worker& self, victims which) noexce
         victim.near_.load(std::memory_order_relaxed) != self.near_.load(std::memory_order_relaxed)) {
       continue;
     }
-    if (auto* frame = victim.deque_.take_oldest()) {
+    auto* frame = waits_for ? victim.take_oldest_within(waits_for->root) : victim.deque_.take_oldest();
+    if (frame) {
       stolen_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
       // Where one frame was, there may be more.
       if (!victim.offers_nothing()) wake_for_frames();
@@ -182,16 +183,16 @@ fork_frame* compute_pool::steal_from(compute_worker& self, victims which) noexce
   return nullptr;
 }
 
-bool compute_pool::run_one(compute_worker& self, takes_jobs also) noexcept {
-  auto found = also == takes_jobs::yes ? take() : taken{};
-  auto* frame = found ? nullptr : steal(self);
+bool compute_pool::run_one(compute_worker& self, const awaited* waits_for) noexcept {
+  auto found = waits_for ? taken{} : take();
+  auto* frame = found ? nullptr : steal(self, waits_for);
   if (!found && !frame) return false;
   // seq_cst: before the look at the queue; pairs with submit()
-  if (also == takes_jobs::yes) searching_.fetch_sub(1, std::memory_order_seq_cst);
+  if (!waits_for) searching_.fetch_sub(1, std::memory_order_seq_cst);
   home_.guest_begins();
   if (frame) {
     // seq_cst: as above
-    if (also == takes_jobs::yes && queued_.load(std::memory_order_seq_cst) != 0) wake_one(takes_jobs::yes);
+    if (!waits_for && queued_.load(std::memory_order_seq_cst) != 0) wake_one();
     self.run_stolen(*frame);
   } else if (found.task) {
     run_task(self, *found.task);
@@ -199,31 +200,30 @@ bool compute_pool::run_one(compute_worker& self, takes_jobs also) noexcept {
     found.job->run(self);
   }
   home_.guest_is_done();
-  if (also == takes_jobs::yes)
-    searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
+  if (!waits_for) searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
   return true;
 }
 
-bool compute_pool::search(compute_worker& self, takes_jobs also, const std::atomic<bool>* ended) noexcept {
+bool compute_pool::search(compute_worker& self, const awaited* waits_for) noexcept {
   constexpr int looks_at_the_clock = 16;
   auto until = std::chrono::steady_clock::now() + awake;
   do {
     for (int i = 0; i < looks_at_the_clock; ++i) {
-      // acquire: what the computation did; pairs with its end
-      if (ended && ended->load(std::memory_order_acquire)) return true;
-      if (run_one(self, also)) return true;
+      if (waits_for && waits_for->is_over()) return true;
+      if (run_one(self, waits_for)) return true;
       for (int pauses = 0; pauses < 8; ++pauses) base::pause();
     }
   } while (std::chrono::steady_clock::now() < until);
   return false;
 }
 
-void compute_pool::help(compute_worker& self, const std::atomic<bool>& ended) noexcept {
-  // acquire: what the computation did; pairs with its end
-  while (!ended.load(std::memory_order_acquire)) {
-    if (self.pool_->search(self, takes_jobs::no, &ended)) continue;
-    self.pool_->carrier_blocks();
-    static_cast<void>(self.pool_->fall_asleep(self, &ended));
+// The worker sleeps until the end: what is offered meanwhile the carrier takes that has its place.
+void compute_pool::help(compute_worker& self, const awaited& what) noexcept {
+  while (!what.is_over()) {
+    if (self.pool_->search(self, &what)) continue;
+    self.bell_.prepare();
+    self.pool_->carrier_blocks();  // executes a heavy fence: the look comes after prepare() for whoever rings
+    what.is_over() ? self.bell_.forget() : self.bell_.wait();
     self.pool_->carrier_goes_on();
   }
 }
@@ -245,9 +245,9 @@ void compute_pool::work(compute_worker& self) noexcept {
     if (surplus_.load(std::memory_order_relaxed)) rest(self);
     searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
     // relaxed: as above
-    while (!surplus_.load(std::memory_order_relaxed) && search(self, takes_jobs::yes, nullptr)) {}
+    while (!surplus_.load(std::memory_order_relaxed) && search(self, nullptr)) {}
     searching_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: ordered by the mutex, under which it looks again
-  } while (fall_asleep(self, nullptr));
+  } while (fall_asleep(self));
   this_compute_worker = nullptr;
   sched::set_current_carrier(nullptr);
 }
@@ -260,7 +260,7 @@ void compute_pool::carrier_blocks() noexcept {
   }
   call_for_attention();
   // relaxed: what is queued from here on finds that one more may come
-  if (queued_.load(std::memory_order_relaxed) != 0 || anything_to_steal()) wake_one(takes_jobs::yes);
+  if (queued_.load(std::memory_order_relaxed) != 0 || anything_to_steal()) wake_one();
 }
 
 void compute_pool::carrier_goes_on() noexcept {
@@ -278,7 +278,7 @@ void compute_pool::rest(compute_worker& self) noexcept {
     self.bell_.prepare();
     resting_.push_back(&self);
     recount();
-    auto* another = queued_.load(std::memory_order_relaxed) != 0 ? sleeper(takes_jobs::yes) : nullptr;
+    auto* another = queued_.load(std::memory_order_relaxed) != 0 ? sleeper() : nullptr;
     if (another) {
       get_up(*another);
       wake(*another);
@@ -302,13 +302,6 @@ void compute_pool::recount() noexcept {
   surplus_.store(are > may, std::memory_order_relaxed);  // relaxed: read under the mutex as well
 }
 
-compute_worker* compute_pool::sleeper(takes_jobs who) const noexcept {
-  for (auto each = sleepers_.rbegin(); each != sleepers_.rend(); ++each) {
-    if (who == takes_jobs::no || !(*each)->helps_) return *each;
-  }
-  return nullptr;
-}
-
 void compute_pool::call_for_attention() noexcept {
   // acquire: the workers are made; pairs with start_worker()
   auto count = started_.load(std::memory_order_acquire);
@@ -326,22 +319,20 @@ bool compute_pool::anything_to_steal() const noexcept {
 }
 
 // True: woken, or there is something. False: the pool ends.
-bool compute_pool::fall_asleep(compute_worker& self, const std::atomic<bool>* ended) noexcept {
+bool compute_pool::fall_asleep(compute_worker& self) noexcept {
   {
     std::lock_guard guard{mutex_};
     // relaxed, both: under the mutex
-    if (!ended && queued_.load(std::memory_order_relaxed) != 0) return true;
-    if (!ended && stopping_) return false;
-    if (!ended && surplus_.load(std::memory_order_relaxed)) return true;
+    if (queued_.load(std::memory_order_relaxed) != 0) return true;
+    if (stopping_) return false;
+    if (surplus_.load(std::memory_order_relaxed)) return true;
     self.bell_.prepare();
     self.asleep_ = true;
-    self.helps_ = ended != nullptr;
     sleepers_.push_back(&self);
     recount();
   }
   call_for_attention();
-  // acquire: what the computation did; pairs with its end
-  bool stays = !anything_to_steal() && !(ended && ended->load(std::memory_order_acquire));
+  bool stays = !anything_to_steal();
   if (stays) self.bell_.wait();
   std::lock_guard guard{mutex_};
   if (!stays) self.bell_.forget();
@@ -356,9 +347,9 @@ void compute_pool::get_up(compute_worker& self) noexcept {
   recount();
 }
 
-void compute_pool::wake_one(takes_jobs who) noexcept {
+void compute_pool::wake_one() noexcept {
   std::unique_lock lock{mutex_};
-  auto* sleeps = sleeper(who);
+  auto* sleeps = sleeper();
   if (!sleeps) {
     if (!stopping_) static_cast<void>(start_worker());
     return;

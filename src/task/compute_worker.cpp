@@ -1,6 +1,7 @@
 #include <weft/task/compute_worker.hpp>
 
 #include <chrono>
+#include <mutex>
 #include <new>
 #include <source_location>
 #include <thread>
@@ -92,8 +93,22 @@ void compute_worker::look_around() noexcept {
   if (pool_) pool_->wake_for_frames();
 }
 
+void compute_worker::offer_for(const fork_root* root) noexcept {
+  std::lock_guard guard{offers_lock_};
+  offers_for_ = root;
+}
+
+fork_frame* compute_worker::take_oldest_within(const fork_root& root) noexcept {
+  if (deque_.empty()) return nullptr;
+  // Held meanwhile: what is offered belongs to what is said for as long.
+  std::lock_guard guard{offers_lock_};
+  return offers_for_ && offers_for_->is_within(root) ? deque_.take_oldest() : nullptr;
+}
+
+// Nothing is offered from before the first exchange on: its frames may end elsewhere, and its computation with them.
 bool compute_worker::has_all_children(fork_frame& frame) noexcept {
   auto owed = fork_frame::nobody - frame.steals;
+  offer_for(nullptr);
   // acq_rel: what the children did is seen by whoever has the frame from here on, and so is the frame's own
   if (frame.arrivals.fetch_sub(owed, std::memory_order_acq_rel) != owed) return false;
   take_over(frame);
@@ -104,6 +119,7 @@ void compute_worker::take_over(fork_frame& frame) noexcept {
   frame.steals = 0;
   // relaxed: published with the frame, when it is next offered
   frame.arrivals.store(fork_frame::nobody, std::memory_order_relaxed);
+  offer_for(frame.stack->root);
   if (frame.stack == stack_) return;
   stack_->save(top_);
   put_away(stack_);
@@ -118,6 +134,7 @@ bool compute_worker::waits_for_children(fork_frame& frame) noexcept {
 
 void compute_worker::arrive(fork_frame& parent) noexcept {
   returning_ = true;
+  offer_for(nullptr);  // as in has_all_children()
   bool on_its_stack = parent.stack == stack_;
   if (on_its_stack) stack_->save(top_);
   // acq_rel: what the child did, and its stack, for whoever has the parent from here on; or all that, for this worker
@@ -161,7 +178,7 @@ void compute_worker::end(fork_frame& frame) noexcept {
   if (!detached) return;  // to the parent
   returning_ = true;
   switch (how) {
-    case fork_frame::kind::root: return root.ended(std::move(error));
+    case fork_frame::kind::root: forget(root); return root.ended(std::move(error));
     case fork_frame::kind::called:
       // Before the parent throws, those that it forked end: they use its variables.
       if (!threw || !waits_for_children(*parent)) run_next(*parent);
@@ -181,6 +198,7 @@ void compute_worker::fail(std::exception_ptr error) noexcept {
 void compute_worker::run_stolen(fork_frame& frame) noexcept {
   ++frame.steals;
   stack_->root = frame.stack->root;
+  offer_for(stack_->root);
   set_limit(stack_->saved().limit);
   run_next(frame);
   run_frames();
@@ -201,6 +219,7 @@ compute_worker::own_stack::own_stack(compute_worker& worker, fork_root& root) no
     : worker_{worker},
       outer_{worker.stack_},
       outer_worker_{std::exchange(this_compute_worker, &worker)},
+      outer_offers_for_{worker.offers_for_},
       outer_deep_below_{worker.deep_below_} {
   // Of what a thread's stack has, 8 MiB or more, a small part: it stays in memory.
   constexpr std::uintptr_t calls_bytes = std::uintptr_t{128} * 1024;
@@ -209,6 +228,8 @@ compute_worker::own_stack::own_stack(compute_worker& worker, fork_root& root) no
   auto* fresh = worker.unused_stack();
   fresh->root = &root;
   worker.use(fresh);
+  // Otherwise what is offered already belongs to what `root` is nested in.
+  if (!outer_offers_for_) worker.offer_for(&root);
 }
 
 compute_worker::own_stack::~own_stack() {
@@ -216,6 +237,7 @@ compute_worker::own_stack::~own_stack() {
   worker_.put_away(worker_.stack_);
   this_compute_worker = outer_worker_;
   worker_.deep_below_ = outer_deep_below_;
+  if (worker_.offers_for_ != outer_offers_for_) worker_.offer_for(outer_offers_for_);
   if (outer_) {
     worker_.use(outer_);
     return;

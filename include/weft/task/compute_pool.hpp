@@ -85,6 +85,10 @@ class compute_job : public base::list_hook {
 /// others. Fork-join code runs on the carrier's own stack: where that waits, another carrier takes its place for as
 /// long, if there is work for one, and rests when the first is back.
 ///
+/// Such code that waits for a computation that it has begun itself helps with that: its carrier steals what belongs to
+/// that computation, or is nested in it, and nothing else. For whatever it runs there runs above the waiter, on the
+/// same stack, while the waiter may hold locks. When it finds nothing, it waits as for anything else.
+///
 /// Sleep and wake: a worker that goes to sleep enters the list of sleepers, calls for each other's attention, executes
 /// a heavy fence, and looks once more. Whoever pushes a frame looks for such a call after the push: one of the two
 /// sees the other. Workers that were not started yet count as asleep. Jobs are queued under the mutex under which
@@ -123,15 +127,24 @@ class compute_pool {
   /// No new child of `root` begins.
   void stop(fork_root& root, errc why) noexcept;
 
-  /// Runs what there is to steal until `ended`: for a worker that waits for a computation that it began. The worker is
-  /// woken by wake(), after the flag is set.
-  static void help(compute_worker& self, const std::atomic<bool>& ended) noexcept;
+  /// What a worker waits for in place.
+  struct awaited {
+    const fork_root& root;
+    const std::atomic<bool>& ended;
+    [[nodiscard]] bool is_over() const noexcept {
+      // acquire: what the computation did; pairs with its end
+      return ended.load(std::memory_order_acquire);
+    }
+  };
+  /// Runs what there is to steal of a computation that the worker began, until that is over. The worker is woken by
+  /// wake(), after the flag is set.
+  static void help(compute_worker& self, const awaited& what) noexcept;
   static void wake(compute_worker& worker) noexcept { worker.bell_.ring(); }
 
   /// A worker has pushed a frame, and somebody wanted to know.
   void wake_for_frames() noexcept {
     // seq_cst: after the worker has let itself be called anew; pairs with fall_asleep()
-    if (asleep_.load(std::memory_order_seq_cst) != 0) wake_one(takes_jobs::no);
+    if (asleep_.load(std::memory_order_seq_cst) != 0) wake_one();
   }
 
   void note(const std::source_location& called_at, std::chrono::nanoseconds took) noexcept;
@@ -144,7 +157,6 @@ class compute_pool {
   [[nodiscard]] std::size_t most_carriers() const noexcept { return most_; }
 
  private:
-  enum class takes_jobs : bool { no, yes };
   /// Something from the queues: a job that is run here, or a task.
   struct taken {
     compute_job* job = nullptr;
@@ -156,18 +168,19 @@ class compute_pool {
   static constexpr std::chrono::milliseconds patience{10};
 
   void work(compute_worker& self) noexcept;
-  [[nodiscard]] bool search(compute_worker& self, takes_jobs also, const std::atomic<bool>* ended) noexcept;
-  [[nodiscard]] bool run_one(compute_worker& self, takes_jobs also) noexcept;
+  // Of these, `waits_for` is null for a worker that takes whatever there is.
+  [[nodiscard]] bool search(compute_worker& self, const awaited* waits_for) noexcept;
+  [[nodiscard]] bool run_one(compute_worker& self, const awaited* waits_for) noexcept;
   enum class victims : bool { near, all };
-  [[nodiscard]] fork_frame* steal(compute_worker& self) noexcept;
-  [[nodiscard]] fork_frame* steal_from(compute_worker& self, victims which) noexcept;
+  [[nodiscard]] fork_frame* steal(compute_worker& self, const awaited* waits_for) noexcept;
+  [[nodiscard]] fork_frame* steal_from(compute_worker& self, victims which, const awaited* waits_for) noexcept;
   [[nodiscard]] taken take() noexcept;
   [[nodiscard]] taken take_oldest(base::intrusive_list<compute_job>& from) noexcept;
   [[nodiscard]] bool call_carrier(std::unique_lock<std::mutex>& lock, std::size_t before) noexcept;
-  [[nodiscard]] bool fall_asleep(compute_worker& self, const std::atomic<bool>* ended) noexcept;
+  [[nodiscard]] bool fall_asleep(compute_worker& self) noexcept;
   void get_up(compute_worker& self) noexcept;
-  void wake_one(takes_jobs who) noexcept;
-  [[nodiscard]] compute_worker* sleeper(takes_jobs who) const noexcept;
+  void wake_one() noexcept;
+  [[nodiscard]] compute_worker* sleeper() const noexcept { return sleepers_.empty() ? nullptr : sleepers_.back(); }
   [[nodiscard]] bool start_worker() noexcept;
   void rest(compute_worker& self) noexcept;
   void recount() noexcept;

@@ -10,6 +10,7 @@
 #include <weft/base/bell.hpp>
 #include <weft/base/block_cache.hpp>
 #include <weft/base/random.hpp>
+#include <weft/base/spin_lock.hpp>
 #include <weft/base/work_deque.hpp>
 #include <weft/stack/machine.hpp>
 #include <weft/task/fork_frame.hpp>
@@ -104,6 +105,11 @@ class compute_worker {
   /// The frame's body is over, not plainly.
   void finish(fork_frame& frame) noexcept;
 
+  /// `root` is about to end, or could not begin: nothing of it is offered any more.
+  void forget(const fork_root& root) noexcept {
+    if (offers_for_ == &root) offer_for(nullptr);
+  }
+
   /// Goes on with a frame of another worker.
   void run_stolen(fork_frame& frame) noexcept;
   /// The worker's loop: runs what run_next() was called for, and what comes of it.
@@ -122,6 +128,7 @@ class compute_worker {
     compute_worker& worker_;
     frame_stack* outer_;
     compute_worker* outer_worker_;
+    const fork_root* outer_offers_for_;
     std::uintptr_t outer_deep_below_;
   };
 
@@ -140,6 +147,12 @@ class compute_worker {
 
   /// Whether this worker has the frame from here on: no child is missing.
   [[nodiscard]] bool has_all_children(fork_frame& frame) noexcept;
+
+  /// Says whose the frames are that this worker offers: of `root`, or of what is nested in it. Null: it offers none.
+  void offer_for(const fork_root* root) noexcept;
+  /// The oldest frame that is offered; null when there is none, or it is not known to belong to `root`, or to what is
+  /// nested in it. Thread: any.
+  [[nodiscard]] fork_frame* take_oldest_within(const fork_root& root) noexcept;
   void end(fork_frame& frame) noexcept;
   void take_over(fork_frame& frame) noexcept;
   void use(frame_stack* stack) noexcept;
@@ -166,8 +179,9 @@ class compute_worker {
   frame_stack* unused_ = nullptr;
   std::atomic<std::uint32_t> near_{0};  // the group of cores where it last looked for work; see topology
   sched::carrier* guest_ = nullptr;     // as whom it resumes tasks
-  bool asleep_ = false;                 // under the pool's mutex, as the next
-  bool helps_ = false;                  // asleep, it waits for frames only
+  bool asleep_ = false;                 // under the pool's mutex
+  base::spin_lock offers_lock_;         // guards offers_for_ against others than the worker
+  const fork_root* offers_for_ = nullptr;
   std::thread thread_;
 };
 

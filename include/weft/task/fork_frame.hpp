@@ -109,6 +109,14 @@ class fork_root {
     return 0;
   }
 
+  /// Whether it is `root`, or nested in it.
+  [[nodiscard]] bool is_within(const fork_root& root) const noexcept {
+    for (auto* each = this; each; each = each->outer_) {
+      if (each == &root) return true;
+    }
+    return false;
+  }
+
   /// Keeps what `frame` throws: the first of its exceptions, and the number of all others.
   void keep(const fork_frame& frame, std::exception_ptr error) noexcept;
   /// What `from` threw is thrown by `to` instead.
