@@ -7,6 +7,7 @@
 #include <weft/sync/condition_variable.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/latch.hpp>
+#include <weft/task/with_deadline.hpp>
 
 namespace weft {
 namespace {
@@ -103,6 +104,130 @@ TEST_P(condition_waits, that_are_notified_wait_on_for_the_mutex) {
     EXPECT_TRUE(waiter.outcome().notified);
     EXPECT_TRUE(other.outcome().notified);
   });
+}
+
+TEST_P(condition_waits, wait_no_longer_than_is_asked_and_hold_the_mutex_again) {
+  run([] {
+    conditions all;
+    const auto kind = std::get<1>(GetParam());
+    const auto began = now();
+    auto waiter = spawn([&] {
+      std::unique_lock lock{all.guard};
+      auto ended = kind == testing::waiter_kind::coroutine
+                       ? await(with_deadline(all.changed.async_wait(lock), began + 2h))
+                       : all.changed.wait_for(lock, 2h);
+      EXPECT_EQ(ended.error(), errc::timed_out);
+      EXPECT_EQ(now() - began, 2h);
+      EXPECT_EQ(all.guard.holder(), &detail::current_task());
+      EXPECT_EQ(all.changed.wait_until(lock, began + 3h).error(), errc::timed_out);
+      EXPECT_EQ(now() - began, 3h);
+      EXPECT_EQ(all.guard.holder(), &detail::current_task());
+    });
+    waiter.join();
+    // In a coroutine, by the operation.
+    auto other = spawn([&]() -> task<bool> {
+      EXPECT_TRUE(co_await all.guard.async_lock());
+      std::unique_lock lock{all.guard, std::adopt_lock};
+      auto ended = co_await with_timeout(all.changed.async_wait(lock), 1h);
+      co_return ended.error() == errc::timed_out&& all.guard.holder() == &detail::current_task();
+    });
+    EXPECT_TRUE(other.join());
+    EXPECT_EQ(now() - began, 4h);
+  });
+}
+
+TEST_P(condition_waits, with_a_time_end_when_they_are_notified_before) {
+  run([] {
+    conditions all;
+    const auto began = now();
+    auto waiter = spawn([&] {
+      std::unique_lock lock{all.guard};
+      return all.changed.wait_for(lock, 1h);
+    });
+    run_until_parked(waiter);
+    EXPECT_TRUE(sleep(1min));
+    all.changed.notify_one();
+    EXPECT_TRUE(waiter.join());
+    EXPECT_EQ(now() - began, 1min);
+  });
+}
+
+TEST_P(condition_waits, with_a_time_that_has_passed_end_at_once) {
+  run([] {
+    conditions all;
+    const auto began = now();
+    std::unique_lock lock{all.guard};
+    EXPECT_EQ(all.changed.wait_for(lock, 0s).error(), errc::timed_out);
+    EXPECT_EQ(all.changed.wait_for(lock, -1h).error(), errc::timed_out);
+    EXPECT_EQ(all.changed.wait_until(lock, began - 1s).error(), errc::timed_out);
+    EXPECT_TRUE(all.changed.wait_for(lock, -1h, [] { return true; }));
+    EXPECT_EQ(all.changed.wait_until(lock, began, [] { return false; }).error(), errc::timed_out);
+    EXPECT_EQ(all.guard.holder(), &detail::current_task());
+    EXPECT_LT(now() - began, 1s);
+  });
+}
+
+TEST_P(condition_waits, for_a_predicate_are_one_wait_however_often_they_are_notified) {
+  run([] {
+    conditions all;
+    int value = 0;
+    const auto began = now();
+    auto in_time = spawn([&] {
+      std::unique_lock lock{all.guard};
+      return all.changed.wait_for(lock, std::chrono::duration<double, std::ratio<3600>>{1.5},
+                                  [&] { return value == 3; });
+    });
+    auto too_late = spawn([&] {
+      std::unique_lock lock{all.guard};
+      return all.changed.wait_until(lock, began + 2h, [&] { return value == 100; });
+    });
+    run_until_parked(in_time);
+    run_until_parked(too_late);
+    for (int i = 1; i <= 5; ++i) {
+      EXPECT_TRUE(sleep(20min));
+      {
+        std::scoped_lock lock{all.guard};
+        value = i;
+      }
+      all.changed.notify_all();
+    }
+    EXPECT_TRUE(in_time.join());
+    EXPECT_EQ(too_late.join().error(), errc::timed_out);
+    EXPECT_EQ(now() - began, 2h);
+  });
+}
+
+TEST_P(condition_waits, with_a_time_are_cancelled_and_use_up_no_notification) {
+  run([] {
+    conditions all;
+    auto timed = spawn([&] {
+      std::unique_lock lock{all.guard};
+      auto ended = all.changed.wait_for(lock, 1h);
+      EXPECT_EQ(all.guard.holder(), &detail::current_task());
+      return ended;
+    });
+    auto with_predicate = spawn([&] {
+      std::unique_lock lock{all.guard};
+      return all.changed.wait_until(lock, now() + 1h, [] { return false; });
+    });
+    run_until_parked(timed);
+    run_until_parked(with_predicate);
+    auto other = start_parked(all);
+    timed.cancel();
+    with_predicate.cancel();
+    EXPECT_EQ(timed.join().error(), errc::cancelled);
+    EXPECT_EQ(with_predicate.join().error(), errc::cancelled);
+    all.changed.notify_one();
+    EXPECT_TRUE(other.outcome().notified);
+  });
+}
+
+TEST(condition_waits_of_os_threads, take_a_time) {
+  conditions all;
+  std::unique_lock lock{all.guard};
+  EXPECT_EQ(all.changed.wait_for(lock, 1ms).error(), errc::timed_out);
+  EXPECT_EQ(all.changed.wait_until(lock, std::chrono::system_clock::now() + 1ms).error(), errc::timed_out);
+  EXPECT_EQ(all.guard.holder(), &detail::current_task());
 }
 
 TEST_P(condition_waits, that_are_cancelled_hold_the_mutex_again_and_use_up_no_notification) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
+#include <weft/task/with_deadline.hpp>
 
 namespace weft {
 
@@ -38,6 +40,32 @@ class condition_variable {
   [[nodiscard]] result<void> wait(std::unique_lock<mutex>& lock, Predicate holds) {
     while (!holds()) {
       if (auto notified = wait(lock); !notified) return holds() ? result<void>{} : notified;
+    }
+    return {};
+  }
+
+  /// wait() for no longer than `time`, or until a point in time on any clock: errc::timed_out afterwards, and no
+  /// notification was used up. The time ends the wait for the notification, not for the mutex, which is held again in
+  /// any case. With a time that has passed it ends at once. For coroutines there is
+  /// with_timeout(async_wait(lock), time).
+  /// Parks. Cancel: as wait().
+  [[nodiscard]] result<void> wait_for(std::unique_lock<mutex>& lock, time_span time);
+  template <class Clock, class Duration>
+  [[nodiscard]] result<void> wait_until(std::unique_lock<mutex>& lock,
+                                        const std::chrono::time_point<Clock, Duration>& until);
+
+  /// Waits until `holds()`, which is called with the mutex held, for no longer than `time`, however often it is
+  /// notified meanwhile. An error only while it does not hold.
+  /// Parks. Cancel: as wait().
+  template <class Predicate>
+  [[nodiscard]] result<void> wait_for(std::unique_lock<mutex>& lock, time_span time, Predicate holds) {
+    return wait_until(lock, deadline_after(time), std::move(holds));
+  }
+  template <class Clock, class Duration, class Predicate>
+  [[nodiscard]] result<void> wait_until(std::unique_lock<mutex>& lock,
+                                        const std::chrono::time_point<Clock, Duration>& until, Predicate holds) {
+    while (!holds()) {
+      if (auto notified = wait_until(lock, until); !notified) return holds() ? result<void>{} : notified;
     }
     return {};
   }
@@ -112,5 +140,15 @@ inline detail::condition_wait condition_variable::async_wait(std::unique_lock<mu
 }
 
 inline result<void> condition_variable::wait(std::unique_lock<mutex>& lock) { return await(async_wait(lock)); }
+
+inline result<void> condition_variable::wait_for(std::unique_lock<mutex>& lock, time_span time) {
+  return await(with_timeout(async_wait(lock), time));
+}
+
+template <class Clock, class Duration>
+result<void> condition_variable::wait_until(std::unique_lock<mutex>& lock,
+                                            const std::chrono::time_point<Clock, Duration>& until) {
+  return await(with_deadline(async_wait(lock), until));
+}
 
 }  // namespace weft
