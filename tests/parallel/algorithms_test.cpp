@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <weft/parallel/compute.hpp>
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/parallel/parallel_pipeline.hpp>
 #include <weft/parallel/parallel_reduce.hpp>
+#include <weft/parallel/parallel_sort.hpp>
 
 namespace weft {
 namespace {
@@ -34,6 +38,80 @@ TEST_P(algorithms, parallel_for_calls_each_index_exactly_once_with_any_grain) {
 
 TEST_P(algorithms, a_range_that_ends_before_it_begins_is_empty) {
   run([] { parallel_for(5, 3, [](std::size_t) { ADD_FAILURE(); }); });
+}
+
+/// Calls each index of [first, last) once, and no other.
+template <class First, class Last>
+void expect_each_once(First first, Last last) {
+  using index = std::common_type_t<First, Last>;
+  std::vector<std::atomic<int>> calls(static_cast<std::size_t>(last) - static_cast<std::size_t>(first));
+  std::atomic<int> others{0};
+  parallel_for(first, last, [&](index i) {
+    const auto number = static_cast<std::size_t>(i) - static_cast<std::size_t>(first);
+    ++(number < calls.size() ? calls[number] : others);
+  });
+  for (auto& each : calls) ASSERT_EQ(each.load(), 1);
+  EXPECT_EQ(others, 0);
+}
+
+TEST_P(algorithms, parallel_for_takes_indices_of_any_type_negative_ones_too) {
+  run([] {
+    expect_each_once(-5, 5);
+    expect_each_once(-1000, -1);
+    expect_each_once(-5L, 5);
+    expect_each_once(0, std::size_t{100});
+    expect_each_once(3u, 100);
+    expect_each_once(3u, 100L);
+    expect_each_once(std::int8_t{-128}, std::int8_t{127});
+    expect_each_once(std::uint8_t{0}, std::uint8_t{255});
+    constexpr auto least = std::numeric_limits<std::int64_t>::min(), most = std::numeric_limits<std::int64_t>::max();
+    expect_each_once(least, least + 100);
+    expect_each_once(most - 100, most);
+    expect_each_once(std::numeric_limits<int>::min(), std::numeric_limits<int>::min() + 100);
+    std::atomic<std::int64_t> sum{0};
+    parallel_for(-5, 5, [&](auto i) {
+      static_assert(std::is_same_v<decltype(i), int>);
+      sum += i;
+    });
+    EXPECT_EQ(sum, -5);
+  });
+}
+
+TEST_P(algorithms, parallel_for_stops_early_in_the_widest_range_there_is) {
+  run([] {
+    constexpr auto least = std::numeric_limits<std::int64_t>::min(), most = std::numeric_limits<std::int64_t>::max();
+    std::atomic<std::int64_t> first{0};
+    EXPECT_THROW(parallel_for(least, most,
+                              [&](std::int64_t i) {
+                                first = i;
+                                throw std::runtime_error{"enough"};
+                              }),
+                 std::runtime_error);
+    EXPECT_NE(first, 0);
+  });
+}
+
+TEST_P(algorithms, a_range_of_signed_indices_that_ends_before_it_begins_is_empty) {
+  run([] {
+    parallel_for(5, -5, [](int) { ADD_FAILURE(); });
+    parallel_for(-5, -6, [](int) { ADD_FAILURE(); });
+    parallel_for_2d({5, 3}, {0, 10}, [](index_range, index_range) { ADD_FAILURE(); });
+  });
+}
+
+TEST(algorithms_deathtest, name_a_bound_that_its_type_cannot_hold) {
+  const int negative = -5;
+  EXPECT_DEATH(parallel_for(negative, std::size_t{5}, [](std::size_t) {}), "give both the same signed type");
+  EXPECT_DEATH(parallel_for_2d({negative, 5}, {0, 5}, [](index_range, index_range) {}),
+               "give both the same signed type");
+  std::vector<int> numbers(10);
+  const auto first = numbers.begin(), last = numbers.end();
+  EXPECT_DEATH(parallel_for_each(last, first, [](int&) {}), "does not end before it begins");
+  EXPECT_DEATH(parallel_transform(last, first, first, [](int i) { return i; }), "does not end before it begins");
+  EXPECT_DEATH(static_cast<void>(parallel_reduce(last, first)), "does not end before it begins");
+  EXPECT_DEATH(parallel_scan(last, first, first), "does not end before it begins");
+  EXPECT_DEATH(parallel_sort(last, first), "does not end before it begins");
+  EXPECT_DEATH(parallel_stable_sort(last, first), "does not end before it begins");
 }
 
 TEST_P(algorithms, parallel_for_2d_covers_each_cell_once) {

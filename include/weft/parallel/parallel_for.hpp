@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
+#include <weft/base/check.hpp>
 #include <weft/parallel/splitting.hpp>
 
 namespace weft {
@@ -20,16 +23,48 @@ namespace weft {
 // std::system_error is thrown. A loop that runs inside a call of another stops when that one does, whether by an
 // exception or a cancel, and throws std::system_error into the call; the outer one throws what stopped it.
 
-/// Calls `body(i)` for every i in [first, last).
-template <std::invocable<std::size_t> F>
-void parallel_for(std::size_t first, std::size_t last, F&& body, parallel_options options = {}) {
-  detail::for_range(first, last, options, [&body](std::size_t begin, std::size_t end) {
-    for (auto i = begin; i != end; ++i) body(i);
+namespace detail {
+
+template <class I>
+concept index = std::integral<I> && !std::same_as<std::remove_cv_t<I>, bool> && sizeof(I) <= sizeof(std::uint64_t);
+
+/// `bound` as an I, which can hold every index there is unless that is negative.
+template <index I, index Bound>
+[[nodiscard]] constexpr I index_of(Bound bound) noexcept {
+  if constexpr (std::unsigned_integral<I> && std::signed_integral<Bound>) {
+    WEFT_CHECK(bound >= 0,
+               "one bound of the range is negative and the other has an unsigned type: give both the same signed type");
+  }
+  return static_cast<I>(bound);
+}
+
+}  // namespace detail
+
+/// Calls `body(i)` for every i in [first, last), of the type that both bounds convert to: negative indices are as good
+/// as others where both bounds are signed. Where one is signed and the other is not, a negative one ends the program
+/// with a message. A range that ends before it begins is empty.
+template <detail::index First, detail::index Last, class F>
+  requires std::invocable<F&, std::common_type_t<First, Last>>
+void parallel_for(First first, Last last, F&& body, parallel_options options = {}) {
+  using index = std::common_type_t<First, Last>;
+  const auto from = detail::index_of<index>(first), to = detail::index_of<index>(last);
+  if (from >= to) return;
+  // As unsigned numbers, modulo their size: the distance may be more than a signed one can be.
+  const auto count = static_cast<std::size_t>(to) - static_cast<std::size_t>(from);
+  detail::for_range(0, count, options, [&body, from](std::size_t begin, std::size_t end) {
+    const auto at = [from](std::size_t number) { return static_cast<index>(static_cast<std::size_t>(from) + number); };
+    for (auto i = at(begin), stop = at(end); i != stop; ++i) body(i);
   });
 }
 
 /// A half-open range of indices.
 struct index_range {
+  constexpr index_range() = default;
+  /// A negative bound ends the program with a message. A range that ends before it begins is empty.
+  template <detail::index First, detail::index Last>
+  constexpr index_range(First from, Last to) noexcept
+      : first{detail::index_of<std::size_t>(from)}, last{detail::index_of<std::size_t>(to)} {}
+
   std::size_t first = 0, last = 0;
   [[nodiscard]] constexpr std::size_t size() const noexcept { return last > first ? last - first : 0; }
 };
@@ -63,7 +98,7 @@ void parallel_for_2d(index_range rows, index_range columns, F&& body, block_opti
 template <std::random_access_iterator I, class F>
   requires std::invocable<F&, std::iter_reference_t<I>>
 void parallel_for_each(I first, I last, F f, parallel_options options = {}) {
-  detail::for_range(0, static_cast<std::size_t>(last - first), options, [&](std::size_t begin, std::size_t end) {
+  detail::for_range(0, detail::count_of(first, last), options, [&](std::size_t begin, std::size_t end) {
     using step = std::iter_difference_t<I>;
     for (auto i = first + static_cast<step>(begin), stop = first + static_cast<step>(end); i != stop; ++i) f(*i);
   });
@@ -73,8 +108,8 @@ void parallel_for_each(I first, I last, F f, parallel_options options = {}) {
 template <std::random_access_iterator I, std::random_access_iterator O, class F>
   requires std::indirectly_writable<O, std::indirect_result_t<F&, I>>
 O parallel_transform(I first, I last, O out, F f, parallel_options options = {}) {
-  auto count = last - first;
-  detail::for_range(0, static_cast<std::size_t>(count), options, [&](std::size_t begin, std::size_t end) {
+  auto count = detail::count_of(first, last);
+  detail::for_range(0, count, options, [&](std::size_t begin, std::size_t end) {
     auto from = static_cast<std::iter_difference_t<I>>(begin), to = static_cast<std::iter_difference_t<I>>(end);
     std::transform(first + from, first + to, out + static_cast<std::iter_difference_t<O>>(begin), std::ref(f));
   });
@@ -85,8 +120,8 @@ O parallel_transform(I first, I last, O out, F f, parallel_options options = {})
 template <std::random_access_iterator I1, std::random_access_iterator I2, std::random_access_iterator O, class F>
   requires std::indirectly_writable<O, std::indirect_result_t<F&, I1, I2>>
 O parallel_transform(I1 first1, I1 last1, I2 first2, O out, F f, parallel_options options = {}) {
-  auto count = last1 - first1;
-  detail::for_range(0, static_cast<std::size_t>(count), options, [&](std::size_t begin, std::size_t end) {
+  auto count = detail::count_of(first1, last1);
+  detail::for_range(0, count, options, [&](std::size_t begin, std::size_t end) {
     auto from = static_cast<std::iter_difference_t<I1>>(begin), to = static_cast<std::iter_difference_t<I1>>(end);
     std::transform(first1 + from, first1 + to, first2 + static_cast<std::iter_difference_t<I2>>(begin),
                    out + static_cast<std::iter_difference_t<O>>(begin), std::ref(f));

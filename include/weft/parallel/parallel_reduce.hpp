@@ -137,8 +137,8 @@ parallel_task<std::optional<T>> reduce_tree(reduction<I, T, Op>* all, std::size_
 /// T is a number; otherwise the order is kept. Runs, throws and is cancelled as the loops are (parallel_for.hpp).
 template <std::random_access_iterator I, class T, class Op = std::plus<>>
 [[nodiscard]] T parallel_reduce(I first, I last, T init, Op op = {}, reduce_options options = {}) {
-  if (first == last) return init;
-  auto count = static_cast<std::size_t>(last - first);
+  const auto count = detail::count_of(first, last);
+  if (count == 0) return init;
   detail::reduction<I, T, Op> all{first, op};
   std::optional<T> sum;
   if (options.order == reduce_order::deterministic) {
@@ -222,7 +222,7 @@ parallel_task<> scan_blocks(Scan* all) {
 
 template <class I, class O, class T, class Op>
 O scan_range(I first, I last, O out, Op& op, scan_kind kind, std::optional<T> init, parallel_options options) {
-  auto count = static_cast<std::size_t>(last - first);
+  const auto count = count_of(first, last);
   if (count == 0) return out;
   constexpr std::size_t usual_blocks = 256, most_blocks = 1024 * 1024;
   auto block = options.grain != 0 ? part_of(count, most_blocks, options.grain) : part_of(count, usual_blocks, 2048);

@@ -122,7 +122,7 @@ parallel_task<> merge_sort(I first, B buffer, std::ptrdiff_t count, Less* less, 
 /// quicksort", 2016; after 2 log2(n) bad pivots heapsort.
 template <std::random_access_iterator I, class Less = std::less<>>
 void parallel_sort(I first, I last, Less less = {}) {
-  if (last - first < 2) return;
+  if (detail::count_of(first, last) < 2) return;
   fork_join(detail::quicksort<I, Less>, first, last, &less, detail::most_rounds(last - first));
 }
 
@@ -131,9 +131,9 @@ void parallel_sort(I first, I last, Less less = {}) {
 template <std::random_access_iterator I, class Less = std::less<>>
   requires std::default_initializable<std::iter_value_t<I>>
 void parallel_stable_sort(I first, I last, Less less = {}) {
-  auto count = last - first;
+  const auto count = detail::count_of(first, last);
   if (count < 2) return;
-  auto buffer = std::make_unique_for_overwrite<std::iter_value_t<I>[]>(static_cast<std::size_t>(count));
+  auto buffer = std::make_unique_for_overwrite<std::iter_value_t<I>[]>(count);
   bool in_buffer = false;
   fork_join(detail::merge_sort<I, std::iter_value_t<I>*, Less>, first, buffer.get(), static_cast<std::ptrdiff_t>(count),
             &less, detail::sorted_into::place, &in_buffer);

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <iterator>
 
+#include <weft/base/check.hpp>
 #include <weft/parallel/computation.hpp>
 
 namespace weft {
@@ -64,6 +66,14 @@ class lazy_range {
   std::size_t first_, last_, grain_, chunk_;
   bool grows_ = true;
 };
+
+/// How many elements there are in [first, last).
+template <std::random_access_iterator I>
+[[nodiscard]] std::size_t count_of(I first, I last) {
+  const auto count = last - first;
+  WEFT_CHECK(count >= 0, "a range does not end before it begins: are the two iterators of one range, in this order?");
+  return static_cast<std::size_t>(count);
+}
 
 /// How many compute carriers a computation that begins here may use.
 [[nodiscard]] std::size_t carriers_here() noexcept;
