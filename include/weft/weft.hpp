@@ -75,6 +75,7 @@
 #include <weft/task/compute_stay.hpp>
 #include <weft/task/compute_worker.hpp>
 #include <weft/task/deadlock.hpp>
+#include <weft/task/debugger.hpp>
 #include <weft/task/first_success.hpp>
 #include <weft/task/fork_frame.hpp>
 #include <weft/task/frame_memory.hpp>

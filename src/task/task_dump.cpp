@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <string>
+#include <string_view>
 
+#include <weft/task/debugger.hpp>
 #include <weft/task/runtime.hpp>
 
 #include "task/deadlock_detector.hpp"
@@ -9,12 +13,15 @@
 
 namespace weft {
 
-std::vector<task_snapshot> runtime::tasks() const {
+namespace {
+
+/// Of one runtime, and the OS threads; or, null, of all.
+[[nodiscard]] std::vector<task_snapshot> tasks_of(const runtime* which) {
   std::vector<task_snapshot> all;
   detail::task_registry::global().for_each(
       [&](detail::task_extras& entry) {
         auto* home = entry.task().home_runtime();
-        if (home != this && home != nullptr) return false;
+        if (which && home != which && home != nullptr) return false;
         // Whoever joined it knows already; only its memory is yet to go.
         if (entry.task().has_ended()) return false;
         // Replaced when it can be held.
@@ -28,12 +35,19 @@ std::vector<task_snapshot> runtime::tasks() const {
   return all;
 }
 
-std::string runtime::dump_tasks() const {
-  if (!tracks_tasks_) return "weft: tasks are not tracked: see tracking_options\n";
+[[nodiscard]] std::string dump_of(const std::vector<task_snapshot>& tasks) {
   std::string text;
-  for (const auto& each : tasks()) text += describe_with_trace(each) + '\n';
+  for (const auto& each : tasks) text += describe_with_trace(each) + '\n';
   return text;
 }
+
+constexpr std::string_view not_tracked = "weft: tasks are not tracked: see tracking_options\n";
+
+}  // namespace
+
+std::vector<task_snapshot> runtime::tasks() const { return tasks_of(this); }
+
+std::string runtime::dump_tasks() const { return tracks_tasks_ ? dump_of(tasks()) : std::string{not_tracked}; }
 
 std::vector<deadlock> runtime::find_deadlocks() {
   return detector_ ? detector_->find_cycles(detail::looks_at::every_wait) : std::vector<deadlock>{};
@@ -47,3 +61,15 @@ void runtime::report_leaks() {
 }
 
 }  // namespace weft
+
+// Kept where a linker drops what nobody calls.
+extern "C" [[gnu::used, gnu::visibility("default")]] void weft_dump_tasks() noexcept {
+  try {
+    const auto text =
+        weft::detail::waits_are_tracked() ? weft::dump_of(weft::tasks_of(nullptr)) : std::string{weft::not_tracked};
+    std::fputs(text.c_str(), stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "weft: the tasks cannot be dumped: %s\n", error.what());
+  }
+  std::fflush(stderr);
+}

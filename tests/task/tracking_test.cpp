@@ -1,7 +1,12 @@
 #include "task/task_fixture.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -339,6 +344,46 @@ TEST(misuse, of_a_coroutine_awaited_twice_is_reported) {
                                              }),
                "a task is awaited once");
 }
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+/// Run by the debugger that the test below starts.
+TEST(debuggers, DISABLED_stop_here) {
+  runtime home{{.seats = 1, .tracking = {.tasks = tracking::on}}};
+  run_in(home, {.name = "test"}, [] {
+    channel<int> numbers{0};
+    auto receiver = spawn({.name = "seen by a debugger"}, [&] { return numbers.recv(); });
+    run_until_parked(receiver);
+    std::raise(SIGTRAP);
+    numbers.close();
+    EXPECT_FALSE(receiver.join());
+  });
+}
+
+/// What a shell command writes.
+[[nodiscard]] std::string output_of(const std::string& command) {
+  std::string text;
+  auto* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (!pipe) return text;
+  std::array<char, 4096> some;
+  while (auto count = std::fread(some.data(), 1, some.size(), pipe)) text.append(some.data(), count);
+  pclose(pipe);
+  return text;
+}
+
+TEST(debuggers, dump_the_tasks_by_a_call_of_one_function) {
+  if (std::system("gdb --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "there is no gdb";
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const auto said = output_of(
+      "gdb -nx -batch -iex 'set debuginfod enabled off' -ex run"
+      " -ex 'call (void)weft_dump_tasks()' -ex kill --args '" +
+      program + "' --gtest_also_run_disabled_tests --gtest_filter=debuggers.DISABLED_stop_here");
+  if (said.find("SIGTRAP") == std::string::npos) GTEST_SKIP() << "gdb may not trace programs here: " << said;
+  EXPECT_NE(said.find("\"seen by a debugger\", a virtual thread spawned at"), std::string::npos) << said;
+  EXPECT_NE(said.find("for the channel"), std::string::npos) << said;
+}
+
+#endif
 
 }  // namespace
 }  // namespace weft
