@@ -56,12 +56,13 @@ tsan: dependencies-sanitizers ## The same under ThreadSanitizer
 	$(call build,tsan,$(layer_targets))
 	$(call ctest,tsan,$(layer_labels))
 
-stress: dependencies-sanitizers ## Random stress of scheduler and channels, SECONDS=600 each; PRESET=tsan, asan, release
+stress: dependencies-sanitizers ## Random stress of scheduler, channels, seats; SECONDS=600 each; PRESET=tsan, release
 	$(call configure,$(PRESET))
-	$(call build,$(PRESET),--target sched_stress_test sync_million_test task_frame_sizes_test)
+	$(call build,$(PRESET),--target sched_stress_test sync_million_test task_frame_sizes_test io_hand_over_test)
 	@WEFT_FRAME_RUNS=1000 build/$(PRESET)/tests/task/task_frame_sizes_test
 	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sync/sync_million_test
 	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sched/sched_stress_test --gtest_filter='*at_random*'
+	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/io/io_hand_over_test --gtest_filter='*at_random*'
 
 bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or regex for less, ROUNDS=5
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)

@@ -69,6 +69,20 @@ thread_interrupt::thread_interrupt(function what) : index_{used.fetch_add(1, std
   install_handler();
 }
 
+void thread_interrupt::allow_here() noexcept {
+  sigset_t ours;
+  sigemptyset(&ours);
+  sigaddset(&ours, SIGURG);
+  ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
+}
+
+sigset_t thread_interrupt::mask_that_allows() noexcept {
+  sigset_t blocked;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  sigdelset(&blocked, SIGURG);
+  return blocked;
+}
+
 bool thread_interrupt::send(int thread_id, std::uint32_t argument) const noexcept {
   siginfo_t info{};
   info.si_signo = SIGURG;

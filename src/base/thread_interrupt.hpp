@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <signal.h>
+
 namespace weft::base {
 
 // Has another thread of the process do something at once, in the middle of whatever it does: in a signal handler, on
@@ -14,6 +16,9 @@ namespace weft::base {
 // that Linux restarts after no handler, which fail with EINTR: sleeping, poll, select, epoll_wait, reads and writes of
 // a socket with SO_RCVTIMEO or SO_SNDTIMEO, System V's message queues and semaphores; see signal(7).
 
+// A thread of weft's does not block the signal (allow_here()), even where the program blocks all of them before it
+// calls run(). Code of the program's that blocks it on the thread keeps the interrupt waiting for as long.
+
 /// Something to do on other threads.
 /// Lifetime: static, that is, as long as any thread that it may be sent to.
 class thread_interrupt {
@@ -23,6 +28,11 @@ class thread_interrupt {
 
   /// Installs the signal handler, if it is the first.
   explicit thread_interrupt(function what);
+
+  /// The calling thread can be interrupted from now on, whatever signals the thread that started it had blocked.
+  static void allow_here() noexcept;
+  /// What the calling thread has blocked, without the signal: the mask for a call that waits for an interrupt as well.
+  [[nodiscard]] static sigset_t mask_that_allows() noexcept;
 
   /// Has the thread with that number to the system call `what(argument)`. Several that are sent before the first is
   /// taken may be taken as one: who needs an effect looks for it, and sends again. False: there is no such thread.

@@ -7,6 +7,7 @@
 #include <liburing.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <weft/base/spin_lock.hpp>
@@ -24,13 +25,15 @@
 //   remove     a descriptor that was closed elsewhere. A poll request holds the file open, so the ring must end it
 //   cancel     a file call whose task was cancelled and woke elsewhere
 //
-// When the seat changes hands, the carrier that sits down enables a ring of its own (take_over), and what the old ring
-// was to do moves there:
+// When the seat changes hands, the carrier that sits down enables a ring of its own, and what the old ring was to do
+// moves there. The carrier before, once its task is over, waits for that: its thread must not end sooner. The protocol
+// stands at the top of orphaned_rings.hpp.
 //
 //   polls              every registered descriptor is watched anew. A poll says what is ready when it begins, so no
 //                      event is lost; one that was reported already is reported again, which the table allows for
-//   file calls that    were not handed to the kernel yet: copied over
+//   file calls that    were not handed to the kernel yet: moved over
 //   file calls that    are under way stay with the old ring, which is kept until they have completed: orphaned_rings
+//   requests to cancel of file calls: asked of both rings, since the call may be with either
 //   removals           a closed descriptor's poll ends with the old ring
 
 namespace weft::io {
@@ -111,11 +114,21 @@ class io_uring_reactor final : public reactor {
     auto lost = std::exchange(ring_, std::move(spare_));
     auto calls_before = std::exchange(calls_, 0);
     ring_->enable();
+    bool takes_over = lost != nullptr;
+    if (takes_over) take_over(std::move(lost), calls_before);
+    // release: the owner before finds its ring orphaned or closed; pairs with end_on_this_thread()
+    owner_.store(ring_->owner(), std::memory_order_release);
+    owner_.notify_all();
     watch(eventfd_, woken);
-    if (lost) take_over(std::move(lost), calls_before);
+    if (takes_over) watch_again();
   }
 
-  void end_on_this_thread() noexcept override { orphans_.drain_own(); }
+  void end_on_this_thread() noexcept override {
+    const auto me = static_cast<int>(::syscall(SYS_gettid));
+    // While this thread's ring is lost. acquire: what the successor made of it; pairs with begin_on_this_thread()
+    while (owner_.load(std::memory_order_acquire) == me) owner_.wait(me, std::memory_order_acquire);
+    orphans_.drain_own();
+  }
 
   void submit(file_request& request) noexcept override {
     auto& entry = ring_->next_entry();
@@ -138,30 +151,25 @@ class io_uring_reactor final : public reactor {
   }
 
  private:
-  void take_over(std::unique_ptr<ring> lost, unsigned calls_before) noexcept {
-    lost->for_each_pending([this](io_uring_sqe& entry) { move_over(entry); });
-    if (auto under_way = calls_before - calls_; under_way > 0) {
-      orphans_.adopt(std::move(lost), under_way);
-    } else {
-      lost.reset();
-    }
+  /// `lost` was given `calls` that have not completed.
+  void take_over(std::unique_ptr<ring> lost, unsigned calls) noexcept {
+    lost->take_out_pending([this](const io_uring_sqe& entry) {
+      bool is_call = is_file_request(entry.user_data);
+      bool cancels_call = entry.opcode == IORING_OP_ASYNC_CANCEL && is_file_request(entry.addr);
+      if (is_call || cancels_call) ring_->next_entry() = entry;
+      if (is_call) ++calls_;
+      return cancels_call;  // the call may be with either
+    });
+    if (calls > calls_) orphans_.adopt(std::move(lost), calls - calls_);
+  }
+
+  void watch_again() noexcept {
     for (std::uint32_t next = 0; next != descriptor::no_number;) {
       next = descriptor::register_again(*this, next);
       // Each poll says at once what is ready: make room for the next.
       ring_->enter();
       reap();
     }
-  }
-
-  /// What the old ring was to hand to the kernel and has not.
-  void move_over(io_uring_sqe& entry) noexcept {
-    bool is_call = is_file_request(entry.user_data);
-    bool cancels_call = entry.opcode == IORING_OP_ASYNC_CANCEL && is_file_request(entry.addr);
-    if (is_call || cancels_call) ring_->next_entry() = entry;
-    if (is_call) ++calls_;
-    if (cancels_call) return;  // the call may be with either
-    ::io_uring_prep_nop(&entry);
-    ::io_uring_sqe_set_data64(&entry, ignored);
   }
 
   void watch(int number, std::uint64_t data) noexcept {
@@ -220,8 +228,15 @@ class io_uring_reactor final : public reactor {
   }
 
   void take_cancellations() noexcept {
-    std::lock_guard guard{cancelled_lock_};
-    while (auto* request = cancelled_.pop_front()) {
+    while (orphans_.have_room()) {
+      file_request* request = nullptr;
+      {
+        std::lock_guard guard{cancelled_lock_};
+        request = cancelled_.pop_front();
+      }
+      if (!request) return;
+      // May be completed, and gone, from here on: its address is a name for the kernel. A call that has the same
+      // address by then and is cancelled in its place is made again (file_operation::finish()).
       auto data = reinterpret_cast<std::uint64_t>(request);
       auto& entry = ring_->next_entry();
       ::io_uring_prep_cancel64(&entry, data, 0);
@@ -263,6 +278,7 @@ class io_uring_reactor final : public reactor {
   std::unique_ptr<ring> spare_;  // for the next; the watch's, who makes it, until the seat changes hands
   unsigned calls_ = 0;           // file calls that ring_ was given and has not completed
   orphaned_rings orphans_;
+  std::atomic<int> owner_{0};  // of ring_, as the system numbers threads
   const int eventfd_;
   wake_state wake_;
   list added_{nullptr};

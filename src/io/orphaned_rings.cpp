@@ -1,11 +1,14 @@
 #include "io/orphaned_rings.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <weft/base/check.hpp>
 
 #include "base/thread_interrupt.hpp"
 #include "io/completion_data.hpp"
@@ -25,36 +28,27 @@ const base::thread_interrupt& owner_enters() {
   return enters;
 }
 
-/// Ends the polls. A kernel that cannot leaves them: they say again what those on the new ring say, and hold a
-/// descriptor that is closed meanwhile until the ring is closed.
-void end_polls(ring& on) noexcept {
-  auto* entry = on.try_next_entry();
-  if (!entry) return;
-  ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, entry, -1, nullptr, IORING_OP_POLL_ADD, 0);
-  entry->cancel_flags = cancel_by_operation | IORING_ASYNC_CANCEL_ALL;
-  ::io_uring_sqe_set_data64(entry, ignored);
-}
-
 }  // namespace
 
 void orphaned_rings::adopt(std::unique_ptr<ring> lost, unsigned calls) {
   static_cast<void>(owner_enters());  // installs the handler
-  end_polls(*lost);
-  lost->publish_entries();
   auto made = std::make_shared<orphan>(std::move(lost), calls);
+  end_polls(*made);
   ask_owner(*made, now());
   std::lock_guard guard{mutex_};
   rings_.push_back(std::move(made));
 }
 
 time_point orphaned_rings::visit() {
+  // Only the caller changes rings_, so it may read them without the lock.
+  for (auto& each : rings_) reap(*each);
   auto present = now();
   // An owner that is back may hold the lock and, at its low priority, have lost its core.
   std::unique_lock lock{mutex_, std::try_to_lock};
   if (lock) {
     std::erase_if(rings_, [&](const std::shared_ptr<orphan>& each) {
-      if (!each->owner_is_back) reap(*each);
       if (each->calls == 0) return true;
+      if (!each->polls_are_ended) end_polls(*each);
       if (each->lost->needs_owner() && present - each->asked >= between_visits) ask_owner(*each, present);
       return false;
     });
@@ -63,27 +57,66 @@ time_point orphaned_rings::visit() {
 }
 
 void orphaned_rings::reap(orphan& from) {
-  from.lost->reap([&](const completion& one) {
+  ring::completions batch;
+  auto count = batch.size();
+  while (count == batch.size()) {
+    {
+      std::unique_lock lock{mutex_, std::try_to_lock};  // as in visit()
+      if (!lock || from.owner_is_back) return;
+      count = take(from, batch);
+    }
+    deliver(std::span{batch}.first(count));
+  }
+}
+
+std::size_t orphaned_rings::take(orphan& from, ring::completions& batch) noexcept {
+  auto count = from.lost->take(batch);
+  auto calls = std::ranges::count_if(std::span{batch}.first(count), is_file_request, &completion::data);
+  from.calls -= static_cast<unsigned>(calls);
+  return count;
+}
+
+void orphaned_rings::deliver(std::span<const completion> taken) {
+  for (const auto& one : taken) {
     if (is_token(one.data)) {
       static_cast<void>(deliver_events(one));  // watched on the new ring already
     } else if (is_file_request(one.data)) {
-      --from.calls;
       deliver_file(one);
     }
-  });
+  }
+}
+
+/// A kernel that cannot end them leaves them: they say again what those on the new ring say, and hold a descriptor that
+/// is closed meanwhile until the ring is closed.
+void orphaned_rings::end_polls(orphan& of) noexcept {
+  auto* entry = of.lost->try_next_entry();
+  if (!entry) return;  // later
+  ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, entry, -1, nullptr, IORING_OP_POLL_ADD, 0);
+  entry->cancel_flags = cancel_by_operation | IORING_ASYNC_CANCEL_ALL;
+  ::io_uring_sqe_set_data64(entry, ignored);
+  of.lost->publish_entries();
+  of.polls_are_ended = true;
 }
 
 void orphaned_rings::ask_owner(orphan& of, time_point present) noexcept {
   of.asked = present;
-  owner_enters().send(of.lost->owner(), static_cast<std::uint32_t>(of.lost->number()));
+  [[maybe_unused]] bool lives =
+      owner_enters().send(of.lost->owner(), static_cast<std::uint32_t>(of.lost->number())) || errno != ESRCH;
+  WEFT_ASSERT(lives);
+}
+
+bool orphaned_rings::have_room() noexcept {
+  if (rings_.empty()) [[likely]]
+    return true;
+  std::lock_guard guard{mutex_};
+  return std::ranges::all_of(rings_, [](const auto& each) { return each->lost->has_room(); });
 }
 
 void orphaned_rings::cancel(std::uint64_t data) noexcept {
   std::lock_guard guard{mutex_};
   for (auto& each : rings_) {
-    // No room: the call goes on to its end, which is soon or which nobody could hasten.
     auto* entry = each->lost->try_next_entry();
-    if (!entry) continue;
+    WEFT_ASSERT(entry != nullptr);
     ::io_uring_prep_cancel64(entry, data, 0);
     ::io_uring_sqe_set_data64(entry, ignored);
     each->lost->publish_entries();
@@ -102,12 +135,17 @@ void orphaned_rings::drain_own() {
     own->owner_is_back = true;
   }
   for (;;) {
+    ring::completions batch;
+    std::size_t count = 0;
+    bool is_done = false;
     {
       std::lock_guard guard{mutex_};
-      reap(*own);
-      if (own->calls == 0) return;
+      count = take(*own, batch);
+      is_done = own->calls == 0;
     }
-    own->lost->wait_as_owner();
+    deliver(std::span{batch}.first(count));
+    if (is_done) return;
+    if (count == 0) own->lost->wait_as_owner();
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <new>
 
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 
 #include <weft/base/check.hpp>
 
+#include "base/thread_interrupt.hpp"
 #include "io/time.hpp"
 
 namespace weft::io {
@@ -27,8 +29,8 @@ void submit_published(int ring_number) noexcept {
   ::syscall(__NR_io_uring_enter, ring_number, submission_entries, 0, 0, nullptr, 0);
 }
 
-void get_events(int ring_number, unsigned at_least) noexcept {
-  ::syscall(__NR_io_uring_enter, ring_number, 0, at_least, IORING_ENTER_GETEVENTS, nullptr, 0);
+void get_events(int ring_number) noexcept {
+  ::syscall(__NR_io_uring_enter, ring_number, 0, 0, IORING_ENTER_GETEVENTS, nullptr, 0);
 }
 
 }  // namespace
@@ -107,7 +109,7 @@ void ring::wait(time_point deadline) noexcept {
   ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, left ? &timeout : nullptr, nullptr);
 }
 
-std::size_t ring::take(std::array<completion, 64>& batch) noexcept {
+std::size_t ring::take(completions& batch) noexcept {
   unsigned head = 0, count = 0;
   io_uring_cqe* seen = nullptr;
   io_uring_for_each_cqe(&ring_, head, seen) {
@@ -129,13 +131,15 @@ unsigned ring::consumed() const noexcept {
   return std::atomic_ref{*ring_.sq.khead}.load(std::memory_order_acquire);
 }
 
-void ring::publish_entries() noexcept {
+void ring::end_requests_at(unsigned end) noexcept {
   auto& queue = ring_.sq;
-  for (auto i = queue.sqe_head; i != queue.sqe_tail; ++i) queue.array[i & queue.ring_mask] = i & queue.ring_mask;
-  queue.sqe_head = queue.sqe_tail;
+  for (auto i = consumed(); i != end; ++i) queue.array[i & queue.ring_mask] = i & queue.ring_mask;
+  queue.sqe_head = queue.sqe_tail = end;
   // release: the entries; pairs with the kernel's acquire on behalf of the owner
-  std::atomic_ref{*queue.ktail}.store(queue.sqe_tail, std::memory_order_release);
+  std::atomic_ref{*queue.ktail}.store(end, std::memory_order_release);
 }
+
+void ring::publish_entries() noexcept { end_requests_at(ring_.sq.sqe_tail); }
 
 bool ring::needs_owner() const noexcept {
   return (flags() & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) || consumed() != ring_.sq.sqe_tail;
@@ -143,12 +147,18 @@ bool ring::needs_owner() const noexcept {
 
 void ring::wait_as_owner() noexcept {
   submit_published(ring_.ring_fd);
-  get_events(ring_.ring_fd, 1);
+  // What is published from here on comes with an interrupt, whose handler hands it over. The task that ran here may
+  // have left the signal blocked: it is allowed while this waits.
+  const auto blocked = base::thread_interrupt::mask_that_allows();
+  io_uring_getevents_arg how{};
+  how.sigmask = reinterpret_cast<std::uint64_t>(&blocked);
+  how.sigmask_sz = _NSIG / 8;
+  ::syscall(__NR_io_uring_enter, ring_.ring_fd, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &how, sizeof how);
 }
 
 void ring::enter_in_signal_handler(int ring_number) noexcept {
   submit_published(ring_number);
-  get_events(ring_number, 0);
+  get_events(ring_number);
 }
 
 }  // namespace weft::io

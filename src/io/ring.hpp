@@ -47,10 +47,14 @@ class ring {
   /// The same, and waits for a completion until `deadline`, or a signal.
   void wait(time_point deadline) noexcept;
 
+  /// Takes completions, the oldest first, and makes room for as many. Fewer than fit: there are no more.
+  using completions = std::array<completion, 64>;
+  [[nodiscard]] std::size_t take(completions& batch) noexcept;
+
   /// Calls `f(completion)` with what has completed.
   template <class F>
   void reap(F f) {
-    std::array<completion, 64> batch;
+    completions batch;
     std::size_t count = batch.size();
     while (count == batch.size()) {
       count = take(batch);
@@ -58,16 +62,24 @@ class ring {
     }
   }
 
-  // For who has taken the ring over from its owner: requests and completions lie in memory that both see, and only
-  // entering the kernel is the owner's. Thread: one at a time; the owner does none of the above meanwhile.
+  // For the carrier that has taken the ring over from its owner: requests and completions lie in memory that both see,
+  // and only entering the kernel is the owner's. Thread: one at a time; the owner does none of the above meanwhile.
 
-  /// Calls `f(entry)` with each request that was not handed over. `f` may change it.
+  /// Takes out the requests that were not handed over, except those of which `stays(entry)` is true. The kernel sees
+  /// those when the owner enters next. The owner does not enter meanwhile.
   template <class F>
-  void for_each_pending(F f) {
-    for (auto i = consumed(); i != ring_.sq.sqe_tail; ++i) f(ring_.sq.sqes[i & ring_.sq.ring_mask]);
+  void take_out_pending(F stays) {
+    const auto& queue = ring_.sq;
+    auto end = consumed();
+    for (auto i = end; i != queue.sqe_tail; ++i) {
+      const auto& entry = queue.sqes[i & queue.ring_mask];
+      if (stays(entry)) queue.sqes[end++ & queue.ring_mask] = entry;
+    }
+    end_requests_at(end);
   }
   /// As next_entry(), but null when there is no room.
   [[nodiscard]] io_uring_sqe* try_next_entry() noexcept { return ::io_uring_get_sqe(&ring_); }
+  [[nodiscard]] bool has_room() noexcept { return ::io_uring_sq_space_left(&ring_) > 0; }
   /// Lets the kernel see the requests when the owner enters next.
   void publish_entries() noexcept;
   /// Nothing goes on until the owner enters.
@@ -82,7 +94,7 @@ class ring {
  private:
   explicit ring(const io_uring& made) noexcept : ring_{made} {}
 
-  [[nodiscard]] std::size_t take(std::array<completion, 64>& batch) noexcept;
+  void end_requests_at(unsigned end) noexcept;
   [[nodiscard]] unsigned consumed() const noexcept;
   [[nodiscard]] unsigned flags() const noexcept;
 

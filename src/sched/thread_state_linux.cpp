@@ -16,6 +16,7 @@
 #include <sched.h>
 
 #include "base/own_thread.hpp"
+#include "base/thread_interrupt.hpp"
 #include "sched/thread_state.hpp"
 
 namespace weft::sched {
@@ -140,6 +141,7 @@ thread_activity activity_of(const sleeping_thread& one) {
 int become_carrier() noexcept {
   base::become_own_thread("weft-carrier");
   want_short_slice();
+  base::thread_interrupt::allow_here();
   return static_cast<int>(::syscall(SYS_gettid));
 }
 
