@@ -37,7 +37,7 @@ class category final : public std::error_category {
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-  static const category instance;
+  static const auto& instance = *new category;  // never destroyed: static objects may fail when they end
   return instance;
 }
 

@@ -24,7 +24,7 @@ class resolve_errors final : public std::error_category {
 }  // namespace
 
 const std::error_category& resolve_category() noexcept {
-  static const resolve_errors category;
+  static const auto& category = *new resolve_errors;  // never destroyed: static objects may fail when they end
   return category;
 }
 

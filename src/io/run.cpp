@@ -58,6 +58,7 @@ int detail::run(const run_options& options, std::function<int()> main, const std
                          .compute_carriers = options.compute_carriers,
                          .compute_queue = options.compute_queue,
                          .blocking_threads = options.blocking_threads,
+                         .stays_on_thread = options.stays_on_thread,
                          .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report},
                          .watch = options.watch,
                          .hibernate_after = options.hibernate_after,

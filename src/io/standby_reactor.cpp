@@ -1,4 +1,3 @@
-#include <atomic>
 #include <memory>
 #include <thread>
 
@@ -12,19 +11,11 @@ namespace weft::io {
 namespace {
 
 /// For OS threads that no scheduler runs, and for seats whose driver is another: a reactor and a thread that polls it,
-/// from first need to the end of the program.
+/// from first need to the end of the process. Never destroyed: static objects may wait when they end.
 class standby_reactor {
  public:
-  standby_reactor() : thread_{[this] { work(); }} {}
-  ~standby_reactor() {
-    if (sched::lost_its_threads()) {
-      thread_.detach();  // there is none
-      return;
-    }
-    // relaxed: published by wake()
-    stopping_.store(true, std::memory_order_relaxed);
-    reactor_->wake();
-    thread_.join();
+  standby_reactor() {
+    std::thread{[this] { work(); }}.detach();
   }
 
   [[nodiscard]] reactor& get() noexcept { return *reactor_; }
@@ -36,21 +27,18 @@ class standby_reactor {
     return std::move(*made);
   }
 
-  void work() {
+  [[noreturn]] void work() {
     base::become_own_thread("weft-standby");
-    // relaxed: see the destructor
-    while (!stopping_.load(std::memory_order_relaxed)) reactor_->poll(no_deadline);
+    for (;;) reactor_->poll(no_deadline);
   }
 
   sched::thread_owner owner_;
   std::unique_ptr<reactor> reactor_ = make();
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
 };
 
 [[nodiscard]] reactor& reactor_of(sched::driver* mine) {
   if (auto* found = dynamic_cast<reactor*>(mine)) return *found;
-  static standby_reactor standby;
+  static auto& standby = *new standby_reactor;
   return standby.get();
 }
 

@@ -8,8 +8,10 @@
 #include <thread>
 
 #include <weft/base/asymmetric_fence.hpp>
+#include <weft/base/bell.hpp>
 #include <weft/base/thread_slot.hpp>
 #include <weft/sched/runnable.hpp>
+#include <weft/sched/scheduler.hpp>
 #include <weft/sched/this_runnable.hpp>
 #include <weft/sched/turn.hpp>
 
@@ -58,6 +60,7 @@ class carrier {
   /// Its thread: `task` is about to run its own code.
   void begin(runnable& task) noexcept {
     set_this_runnable(&task);
+    *errno_place_ = task.error_number_;
     // relaxed: published by the next line
     runs_.store(&task, std::memory_order_relaxed);
     // release: the seat as the loop left it; pairs with is_inside()
@@ -82,6 +85,7 @@ class carrier {
     auto* mine = enter();
     // relaxed: without a seat, only a signal handler in the same thread looks
     if (!mine) inside_.store(true, std::memory_order_relaxed);
+    runs()->error_number_ = *errno_place_;
     return mine;
   }
   /// Its thread, in a signal handler too: the task that it runs is in the midst of its own code.
@@ -112,6 +116,17 @@ class carrier {
     // acquire: as above
     return blocks_.load(std::memory_order_acquire);
   }
+
+  /// Its thread, as the first thing.
+  void begin_on_this_thread() noexcept;
+
+  /// Its thread: a task that stays here begins, or has ended.
+  void begin_stay() noexcept { ++staying_; }
+  void end_stay() noexcept { --staying_; }
+  /// Its thread: a task that stays here and was made ready elsewhere, or null.
+  [[nodiscard]] runnable* take_stayer() noexcept;
+  /// The same: whether there is one. May be old at once.
+  [[nodiscard]] bool has_stayers() const noexcept { return stayers_.size() != 0; }
 
   /// The watch, after the heavy fence.
   [[nodiscard]] bool is_inside() const noexcept {
@@ -155,6 +170,13 @@ class carrier {
   std::atomic<bool> inside_{true};
   std::atomic<bool> blocks_{false};
   bool counts_as_work_ = false;  // its task goes on without a seat after it blocked; its thread's
+  int* errno_place_ = nullptr;   // its thread's
+  // Tasks that stay here: how many have begun and not ended, its thread's; and those to be run, from any thread.
+  std::size_t staying_ = 0;
+  global_queue stayers_;
+  base::bell stayers_bell_;  // rung for a carrier without a seat
+  // As its thread believes: woken for the carrier's sake, and for nothing where that is old.
+  std::atomic<seat*> sits_on_{nullptr};
   // A run beside a seat; its thread's.
   std::chrono::steady_clock::time_point began_{};
   // The same for long_runs, with the time on a core that the thread had used before. The carrier writes them, or the
@@ -184,7 +206,10 @@ void resume_on_guest(carrier& guest, runnable& task) noexcept;
   WEFT_LOAD_THREAD_SLOT(found, weft_this_carrier);
   return found;
 }
-inline void set_current_carrier(carrier* self) noexcept { WEFT_STORE_THREAD_SLOT(weft_this_carrier, self); }
+inline void set_current_carrier(carrier* self) noexcept {
+  WEFT_STORE_THREAD_SLOT(weft_this_carrier, self);
+  if (self) self->begin_on_this_thread();
+}
 
 /// The caller's seat, which stays the caller's while this lives. Where there is none (a plain OS thread, a task whose
 /// seat was handed over), get() is null. Nests. Not to be kept across a park.

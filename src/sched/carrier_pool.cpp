@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include <weft/base/errno.hpp>
 #include <weft/sched/fork.hpp>
 
 #include "sched/seat.hpp"
@@ -61,6 +62,15 @@ void end_blocking() noexcept {
   }
   check_threads_exist();
   return nullptr;
+}
+
+void carrier::begin_on_this_thread() noexcept { errno_place_ = weft_errno_location(); }
+
+runnable* carrier::take_stayer() noexcept {
+  runnable* task = nullptr;
+  if (!has_stayers() || stayers_.pop(&task, 1) == 0) return nullptr;
+  owner_.external_work_ended();
+  return task;
 }
 
 carrier& carrier_pool::start(seat* place) {
@@ -173,6 +183,7 @@ void carrier_pool::work(carrier& self) noexcept {
   if (auto* place = wait_for_seat(self)) {
     if (!place->run(self)) {
       end_counting(self);
+      serve_those_that_stay(self);
       place->where_to_wait().end_on_this_thread();
       work_beside(self);
     }
@@ -230,8 +241,54 @@ void carrier_pool::work_beside(carrier& self) noexcept {
   self.finished_ = true;
 }
 
+bool carrier_pool::runs_on(carrier& self, runnable& task) noexcept {
+  if (!task.stays_on_thread()) {
+    run_beside(task);
+    return false;
+  }
+  auto* its = task.stays_on();
+  if (its == &self) return true;
+  if (!its) {
+    self.begin_stay();
+    return true;
+  }
+  // Under the mutex: the task may end, and the carrier with it, but is not destroyed.
+  std::lock_guard guard{mutex_};
+  owner_.external_work_started();  // a virtual clock stands still until that carrier has taken it
+  its->stayers_.push(task);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the push before, the look after; see serve_those_that_stay
+  // relaxed: ordered by the fence
+  if (auto* place = its->sits_on_.load(std::memory_order_relaxed)) place->where_to_wait().wake();
+  its->stayers_bell_.ring();
+  return false;
+}
+
+// A carrier that has lost its seat is all that those have which stay on it: it goes on for them, one after another. Its
+// ring, if it has one, stays with it meanwhile; signals have it entered.
+void carrier_pool::serve_those_that_stay(carrier& self) noexcept {
+  // seq_cst: before the look at the queue; pairs with runs_on()
+  self.sits_on_.store(nullptr, std::memory_order_seq_cst);
+  while (self.staying_ != 0) {
+    if (auto* task = self.take_stayer()) {
+      // relaxed: a number, as below
+      running_beside_.fetch_add(1, std::memory_order_relaxed);
+      task->resume(self);
+      static_cast<void>(self.end());
+      end_counting(self);
+      running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
+      continue;
+    }
+    self.stayers_bell_.prepare();
+    if (self.has_stayers()) {
+      self.stayers_bell_.forget();
+    } else {
+      self.stayers_bell_.wait();
+    }
+  }
+}
+
 void carrier_pool::judge(carrier& by, runnable& task) noexcept {
-  if (by.is_guest()) return;  // there it may compute
+  if (by.is_guest() || task.stays_on_thread()) return;  // there it may compute; it has no choice
   auto was_short = [&] {
     if (std::chrono::steady_clock::now() - by.began_ < short_run_) return true;
     // It may be that the system ran others meanwhile, after which it is not to blame.
@@ -285,7 +342,9 @@ bool carrier_pool::is_idle_beside() noexcept {
                               [](const carrier& each) { return each.run_began_.load(std::memory_order_relaxed) != 0; });
 }
 
-void carrier_pool::mark(runnable& task) noexcept { task.beside_ = short_runs_wanted; }
+void carrier_pool::mark(runnable& task) noexcept {
+  if (!task.stays_on_thread()) task.beside_ = short_runs_wanted;
+}
 
 void carrier_pool::stop() noexcept {
   {

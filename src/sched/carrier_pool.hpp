@@ -37,6 +37,10 @@ class carrier_pool {
 
   /// Runs `task` on a carrier that has no seat.
   void run_beside(runnable& task) noexcept;
+
+  /// On the seat of `self`, which is to run a task that does not run on just any: whether it may. Otherwise it was
+  /// handed to whoever does: those without a seat, or the carrier where it stays.
+  [[nodiscard]] bool runs_on(carrier& self, runnable& task) noexcept;
   [[nodiscard]] std::size_t waiting_beside() const noexcept { return waiting_.size(); }
   /// How many tasks were taken from those that wait to run beside. Statistics and the watch.
   [[nodiscard]] std::uint64_t begun_beside() const noexcept {
@@ -97,6 +101,7 @@ class carrier_pool {
   void work(carrier& self) noexcept;
   void work_beside(carrier& self) noexcept;
   void end_counting(carrier& self) noexcept;
+  void serve_those_that_stay(carrier& self) noexcept;
   [[nodiscard]] seat* wait_for_seat(carrier& self);
 
   scheduler& owner_;

@@ -56,6 +56,9 @@ bool seat::still_belongs_to(const carrier& one) const noexcept {
   delivering_ = true;
   driver_->begin_on_this_thread();
   delivering_ = false;
+  sits_ = &self;
+  // relaxed: who finds it late rings the carrier's bell, and the look at what stays here is still to come
+  self.sits_on_.store(this, std::memory_order_relaxed);
   for (;;) {
     auto* task = found_ ? std::exchange(found_, nullptr) : quick_task();
     if (!task) [[unlikely]] {
@@ -64,10 +67,8 @@ bool seat::still_belongs_to(const carrier& one) const noexcept {
     }
     if (searching_) [[unlikely]]
       stop_searching();
-    if (task->beside_ != 0) [[unlikely]] {
-      owner_.carriers().run_beside(*task);
+    if (task->beside_ != 0 && !owner_.carriers().runs_on(self, *task)) [[unlikely]]
       continue;
-    }
     count(resumed_);
     task->resume(self);
     if (!self.end()) [[unlikely]]
@@ -92,7 +93,8 @@ void seat::push_last(runnable& task) {
 bool seat::is_time_to_look(unsigned tick) const noexcept {
   // relaxed: another carrier's timer is seen at the next look
   return tick % outside_interval == 0 ||
-         (tick % timer_interval == 0 && next_due_.load(std::memory_order_relaxed) != timer_wheel::never);
+         (tick % timer_interval == 0 &&
+          (next_due_.load(std::memory_order_relaxed) != timer_wheel::never || sits_->has_stayers()));
 }
 
 bool seat::has_nothing_else() noexcept {
@@ -161,15 +163,21 @@ void seat::push_spawned(runnable& task) {
   for (;;) {
     ++tick_;
     if (tick_ % outside_interval == 0) look_outside();
-    if (tick_ % timer_interval == 0) fire_timers();
+    if (tick_ % timer_interval == 0) {
+      fire_timers();
+      if (auto* task = sits_->take_stayer()) return task;
+    }
     if (auto* task = local_task()) return task;
 
     fire_timers();
     poll_driver(time_point::min());
+    if (auto* task = sits_->take_stayer()) return task;
     if (auto* task = local_task()) return task;
     if (auto* task = take_arrivals()) return task;
     if (auto* task = search_others()) return task;
     if (auto* task = await_work()) return task;
+    // Again: the poll of await_work() may have taken the wake-up.
+    if (auto* task = sits_->take_stayer()) return task;
 
     // acquire: what was done before stop() is seen
     if (owner_.stopping_.load(std::memory_order_acquire)) return nullptr;
@@ -302,7 +310,7 @@ runnable* seat::await_work() {
   for (auto end = std::chrono::steady_clock::now() + longest; std::chrono::steady_clock::now() < end;) {
     for (unsigned i = 0; i < pauses; ++i) base::pause();
     // acquire: what was done before stop() is seen
-    if (owner_.stopping_.load(std::memory_order_acquire)) return nullptr;
+    if (owner_.stopping_.load(std::memory_order_acquire) || sits_->has_stayers()) return nullptr;
     auto* task = take_arrivals();
     if (!task) task = search_others();
     if (task) {

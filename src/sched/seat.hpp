@@ -158,6 +158,7 @@ class seat {
   // Tasks that have not run yet: the newest first for this seat, the oldest first for everybody else, who may take
   // many.
   base::work_deque<runnable, base::thefts::frequent> spawned_;
+  carrier* sits_ = nullptr;    // the carrier's alone
   runnable* next_ = nullptr;   // runs before the queue; the carrier's alone
   runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
   unsigned streak_ = 0, spawned_streak_ = 0;

@@ -10,9 +10,20 @@
 #include <weft/base/check.hpp>
 #include <weft/task/compute_pool.hpp>
 
+#include "base/thread_object.hpp"
+
 namespace weft::detail {
 
 constinit thread_local compute_worker* this_compute_worker = nullptr;
+
+namespace {
+
+/// What an OS thread computes on that belongs to no pool.
+struct lone_worker : compute_worker {
+  lone_worker() noexcept : compute_worker{nullptr, 1} {}
+};
+
+}  // namespace
 
 compute_worker::~compute_worker() {
   delete stack_;
@@ -21,8 +32,7 @@ compute_worker::~compute_worker() {
 
 compute_worker& compute_worker::here() noexcept {
   if (this_compute_worker) return *this_compute_worker;
-  static thread_local compute_worker alone{nullptr, 1};
-  return alone;
+  return base::thread_object<lone_worker>::here();
 }
 
 void compute_worker::nowhere() noexcept {

@@ -100,6 +100,7 @@ runtime::runtime(checked_tag, runtime_options options)
       blocking_{options.blocking_threads, "weft-blocking"},
       compute_{*this, options.compute_carriers, options.compute_queue},
       tracks_tasks_{is_to_track(options.tracking)},
+      keeps_tasks_on_their_threads_{options.stays_on_thread},
       leaks_{options.tracking.leaks},
       warnings_{options.warnings},
       shutdown_report_after_{options.shutdown_report_after},
@@ -273,6 +274,19 @@ void runtime::count_blocking_wait(const detail::task_state& coroutine, wait_kind
   }
 }
 
+void runtime::report_held_lock(const detail::task_state& task, const void* lock) noexcept try {
+  {
+    std::lock_guard guard{held_locks_mutex_};
+    if (!held_locks_.emplace(task.site().file_name(), task.site().line()).second) return;
+  }
+  std::array<char, 24> address;
+  std::snprintf(address.data(), address.size(), "%p", lock);
+  report_("the " + describe(task) + ", waits while its OS thread holds a lock of the standard library (" +
+          address.data() + "), which blocks whoever else runs there: unlock it before, or use weft::mutex");
+} catch (const std::exception&) {
+  // Without memory for the report there is none.
+}
+
 namespace detail {
 
 std::string describe_task(const task_state& task) {
@@ -308,6 +322,36 @@ runtime& runtime_to_spawn_in() {
 
 void wait_to_join(task_state& target) {
   if (!target.has_ended()) wait_uncancelled(end_operation{target}, "join_handle::join()");
+}
+
+namespace {
+
+/// Held by who cancels through a handle. Never destroyed: static objects may cancel when they end.
+std::mutex& cancellers() noexcept {
+  static auto& mutex = *new std::mutex;
+  return mutex;
+}
+
+}  // namespace
+
+void wait_for_cancellers() noexcept { std::lock_guard guard{cancellers()}; }
+
+void cancel_through(const std::atomic<task_state*>& handle) noexcept {
+  std::optional<std::stop_source> stop;
+  {
+    std::lock_guard guard{cancellers()};
+    // relaxed: the fence orders it before the look, see give_up()
+    cancels_under_way.store(1, std::memory_order_relaxed);
+    base::asymmetric_fence_heavy();
+    // acquire: the task as who made the handle left it, where that is known through the handle alone
+    if (auto* task = handle.load(std::memory_order_acquire)) {
+      task->request_cancel();
+      stop = task->stop_source();
+    }
+    // release: the canceller is done with the task; pairs with give_up()
+    cancels_under_way.store(0, std::memory_order_release);
+  }
+  if (stop) stop->request_stop();  // without the mutex: it calls others' code
 }
 
 }  // namespace detail

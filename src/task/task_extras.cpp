@@ -9,6 +9,7 @@
 #include <weft/task/stop_token.hpp>
 #include <weft/task/task_local.hpp>
 
+#include "task/held_locks.hpp"
 #include "task/task_registry.hpp"
 
 namespace weft {
@@ -26,6 +27,9 @@ namespace {
 #endif
   return now();
 }
+
+/// weft_lock_check, where that is part of the program.
+constinit std::atomic<held_lock_function> lock_check{nullptr};
 
 }  // namespace
 
@@ -100,8 +104,9 @@ void drop_extras(task_extras& extras) noexcept {
 }
 
 void begin_tracking() noexcept {
-  extras_in_use.store(true, std::memory_order_relaxed);       // relaxed: tasks that are tracked are made after it
-  tracking_runtimes.fetch_add(1, std::memory_order_relaxed);  // relaxed: as above
+  lock_check.store(find_lock_check(), std::memory_order_relaxed);  // relaxed: the same each time
+  extras_in_use.store(true, std::memory_order_relaxed);            // relaxed: tasks that are tracked are made after it
+  tracking_runtimes.fetch_add(1, std::memory_order_relaxed);       // relaxed: as above
 }
 
 void end_tracking() noexcept {
@@ -110,11 +115,16 @@ void end_tracking() noexcept {
 }
 
 void note_wait(task_state& self, const void* op, describe_function describe) noexcept {
+  // relaxed: as in begin_tracking()
+  if (auto* held_lock = lock_check.load(std::memory_order_relaxed); held_lock && self.home()) [[unlikely]] {
+    if (const auto* lock = held_lock()) self.home_runtime()->report_held_lock(self, lock);
+  }
   auto* extras = self.extras();
-  if (!extras) {
-    if (self.kind() != task_kind::os_thread) return;  // of a runtime that does not track
-    extras = &extras_of(self);
-    task_registry::global().add(*extras);
+  if (self.kind() == task_kind::os_thread) {
+    if (!extras) extras = &extras_of(self);
+    if (extras->number() == 0) task_registry::global().add(*extras);
+  } else if (!extras) {
+    return;  // of a runtime that does not track
   }
   extras->wait_begins(op, describe);
 }

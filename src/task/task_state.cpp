@@ -5,12 +5,14 @@
 #include <mutex>
 #include <thread>
 
+#include <weft/base/errno.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/task_state.hpp>
 
+#include "base/thread_object.hpp"
 #include "sched/carrier.hpp"
 #include "task/other_threads.hpp"
 
@@ -30,11 +32,28 @@ class counted_asleep {
   counted_asleep& operator=(const counted_asleep&) = delete;
 };
 
+/// While it lives, errno may be anything: afterwards it is what it was.
+class keeps_errno {
+ public:
+  keeps_errno() = default;
+  keeps_errno(const keeps_errno&) = delete;
+  keeps_errno& operator=(const keeps_errno&) = delete;
+  ~keeps_errno() { errno = number_; }
+
+ private:
+  int number_ = errno;
+};
+
 /// An OS thread that waits for a task or an object of weft's.
 class os_thread_state final : public task_state {
  public:
   os_thread_state() noexcept : task_state{task_kind::os_thread, nullptr, {}} {}
   ~os_thread_state() override {
+    // Here, where it is whole: what ends with the extras is the program's, and may wait.
+    while (auto* mine = extras()) {
+      forget_extras();
+      drop_extras(*mine);
+    }
     if (sched::this_runnable() == this) sched::set_this_runnable(nullptr);
   }
 
@@ -50,6 +69,7 @@ class os_thread_state final : public task_state {
 
   void park(time_point until) noexcept override {
     sched::check_threads_exist();
+    const keeps_errno as_it_was;
     wait_awake();
     blocked_ = sched::scheduler_to_block();  // before make_ready() may be called
     if (!commit_park()) return;
@@ -140,10 +160,8 @@ std::size_t os_threads_asleep() noexcept {
   return threads_asleep.load(std::memory_order_relaxed);
 }
 
-// Never inlined: a task may wake on another OS thread, and a compiler may keep the address of a thread_local.
-[[gnu::noinline]] task_state& this_os_thread() noexcept {
-  static thread_local os_thread_state state;
-  asm volatile("" ::: "memory");
+task_state& this_os_thread() noexcept {
+  auto& state = base::thread_object<os_thread_state>::here();
   // While a carrier runs a coroutine, that is what its thread runs.
   if (!sched::this_runnable()) sched::set_this_runnable(&state);
   return state;
@@ -241,6 +259,7 @@ bool task_state::observe_end(end_observer& observer) noexcept {
 
 void task_state::announce_end() noexcept {
   leave_own_code(*on_);
+  if (stays_on_thread()) on_->end_stay();
   if (is_only_reference()) {
     // No handle, so nobody who waits, and nobody who could observe anew.
     // release: publishes the result; pairs with has_ended()

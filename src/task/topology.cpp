@@ -49,7 +49,7 @@ constinit std::atomic<const topology*> instead_of_machine{nullptr};
 const topology& topology::of_this_machine() noexcept {
   // acquire: the one that stands in is made; pairs with its constructor
   if (const auto* instead = instead_of_machine.load(std::memory_order_acquire)) return *instead;
-  static const topology machine = read_machine();
+  static const auto& machine = *new topology{read_machine()};  // never destroyed: carriers may run until the very end
   return machine;
 }
 

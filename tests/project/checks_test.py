@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 import check_layers
+import check_layouts
 import check_orders
 import check_text
 import check_waits
@@ -44,6 +45,17 @@ class orders(tree):
         self.assert_one(check_orders.check, "src/task/a.cpp:3", "say why")
         self.write("src/task/a.cpp", "// counts\na.fetch_add(1, std::memory_order_relaxed);\n")
         self.assert_one(check_orders.check, "src/task/a.cpp:2", "say why")
+
+
+class layouts(tree):
+    def test_a_container_of_std_in_a_public_header_fails(self):
+        self.write("include/weft/task/task.hpp", "#pragma once\n// a std::vector\nstd::vector<int> all;\n")
+        self.assert_one(check_layouts.check, "include/weft/task/task.hpp:3", "plain::vector")
+
+    def test_those_of_namespace_plain_and_what_takes_the_programs_own_pass(self):
+        self.write("include/weft/task/task.hpp", "#pragma once\nplain::vector<int> all;\nstd::string text;\n")
+        self.write("include/weft/sync/channel.hpp", "#pragma once\nvoid recv_many(std::vector<int>& into);\n")
+        self.assertEqual(check_layouts.check(self.root), [])
 
 
 class layers(tree):

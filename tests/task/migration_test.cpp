@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <exception>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -74,12 +76,16 @@ class two_threads {
 
   [[nodiscard]] int hops() const { return hops_; }
 
+  /// What errno is on a thread that the virtual thread has left.
+  static constexpr int of_helper = 1000;
+
  private:
   void help() {
     while (!finished_) {
       helper_runs_ = true;
       while (!wanted_ && !finished_) std::this_thread::yield();
       if (finished_) return;
+      *address_of_errno() = of_helper;
       helper_runs_ = false;
       wanted_ = false;
       try {
@@ -125,6 +131,53 @@ TEST(migration, to_another_os_thread_changes_what_thread_local_variables_and_err
     for (int i = 0; i < rounds; ++i) self.hop();
     EXPECT_EQ(self.hops(), rounds);
   });
+}
+
+// In functions that use errno on both sides of a wait, as a program writes it.
+TEST(migration, keeps_errno_and_finds_that_of_the_thread_it_woke_on) {
+  two_threads::run([](two_threads& self) {
+    for (int i = 1; i <= rounds; ++i) {
+      errno = i;
+      self.hop();
+      EXPECT_EQ(errno, i);
+      errno = 0;
+      EXPECT_EQ(std::strtol("99999999999999999999", nullptr, 10), std::numeric_limits<long>::max());
+      EXPECT_EQ(errno, ERANGE);
+    }
+    EXPECT_EQ(self.hops(), rounds);
+  });
+}
+
+TEST(migration, keeps_errno_from_others_that_run_meanwhile) {
+  runtime home{{.seats = 2}};
+  run_in(home, {}, [] {
+    scope all;
+    for (int i = 1; i <= 50; ++i) {
+      all.spawn([i] {
+        EXPECT_EQ(errno, 0);  // as a thread begins
+        for (int round = 0; round < 20; ++round) {
+          errno = i;
+          yield();
+          EXPECT_EQ(errno, i);
+          static_cast<void>(sleep(std::chrono::microseconds{i}));
+          EXPECT_EQ(errno, i);
+        }
+      });
+      all.spawn([i]() -> task<> {
+        EXPECT_EQ(errno, 0);
+        for (int round = 0; round < 20; ++round) {
+          errno = 1000 + i;
+          co_await async_yield();
+          EXPECT_EQ(errno, 1000 + i);
+          static_cast<void>(co_await async_sleep(std::chrono::microseconds{i}));
+          EXPECT_EQ(errno, 1000 + i);
+        }
+      });
+    }
+  });
+  errno = 7;
+  static_cast<void>(sleep(std::chrono::microseconds{1}));
+  EXPECT_EQ(errno, 7);
 }
 
 TEST(migration, inside_a_catch_block_keeps_the_exception) {

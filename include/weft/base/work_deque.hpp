@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include <weft/base/asymmetric_fence.hpp>
+#include <weft/base/containers.hpp>
 
 namespace weft::base {
 
@@ -222,7 +222,7 @@ class work_deque {
   std::atomic<T*>* slots_ = nullptr;  // of ring_
   std::size_t mask_ = 0;
   std::atomic<ring*> ring_{nullptr};
-  std::vector<std::unique_ptr<ring>> rings_;  // the owner's; old ones stay for thieves that still read them
+  plain::vector<std::unique_ptr<ring>> rings_;  // the owner's; old ones stay for thieves that still read them
   alignas(64) std::atomic<std::int64_t> oldest_{0};
 };
 

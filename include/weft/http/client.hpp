@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <weft/base/clock.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/base/result.hpp>
 #include <weft/http/body_reader.hpp>
 #include <weft/http/header_field.hpp>
@@ -58,7 +58,7 @@ struct client_request {
   http::method method = http::method::get;
   /// Host, Content-Length, Transfer-Encoding and Connection are the client's job. With "Expect: 100-continue" the body
   /// waits for the server's word: see client_options::continue_timeout.
-  std::vector<header_field> headers = {};
+  plain::vector<header_field> headers = {};
   std::string_view body = {};
   /// A body that is made piece by piece, instead of `body`: writes the next piece to the span and returns its size, 0
   /// at the end. Such a request is never sent a second time.

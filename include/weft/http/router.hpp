@@ -9,8 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include <weft/base/containers.hpp>
 #include <weft/http/method.hpp>
 
 namespace weft::http {
@@ -33,7 +33,7 @@ struct route {
   std::string pattern;  ///< as it was added: "/photos/{id}/thumbnail"
   http::handler handler;
   route_options options;
-  std::vector<std::string> parameter_names;
+  plain::vector<std::string> parameter_names;
   std::size_t index = 0;  ///< its place in router::routes(): what observers count by
 };
 
@@ -83,11 +83,11 @@ class router {
  private:
   struct node;
 
-  node& node_for(std::string_view pattern, std::vector<std::string>& parameter_names);
+  node& node_for(std::string_view pattern, plain::vector<std::string>& parameter_names);
 
   std::unique_ptr<node> root_;
-  std::vector<std::unique_ptr<const route>> routes_;
-  std::vector<handler> guards_;
+  plain::vector<std::unique_ptr<const route>> routes_;
+  plain::vector<handler> guards_;
   handler otherwise_;
 };
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <vector>
 
 #include <weft/base/clock.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/base/result.hpp>
 #include <weft/io/endpoint.hpp>
 #include <weft/task/task.hpp>
@@ -30,7 +30,7 @@ enum class resolve_errc {
 
 struct resolve_options {
   /// Whom to ask; empty: whom the system asks (/etc/resolv.conf).
-  std::vector<endpoint> servers;
+  plain::vector<endpoint> servers;
   /// How long a server may take; doubled each time all were asked. Zero: the system's choice.
   time_span timeout{};
   /// How often each server is asked. Zero: the system's choice.
@@ -39,10 +39,10 @@ struct resolve_options {
 
 /// The addresses of `host`, best first: of a number itself, of a name what /etc/hosts says, or else the name servers.
 /// Parks. Cancel: the question is withdrawn.
-[[nodiscard]] result<std::vector<endpoint>> resolve(std::string_view host, std::uint16_t port,
-                                                    const resolve_options& options = {});
-[[nodiscard]] task<result<std::vector<endpoint>>> async_resolve(std::string host, std::uint16_t port,
-                                                                resolve_options options = {});
+[[nodiscard]] result<plain::vector<endpoint>> resolve(std::string_view host, std::uint16_t port,
+                                                      const resolve_options& options = {});
+[[nodiscard]] task<result<plain::vector<endpoint>>> async_resolve(std::string host, std::uint16_t port,
+                                                                  resolve_options options = {});
 
 }  // namespace weft
 

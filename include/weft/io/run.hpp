@@ -29,6 +29,8 @@ struct run_options {
   std::size_t seats = 0;
   /// The size of a virtual thread's stack; 0: the default, 256 KiB. Rounded up to what is possible at all.
   std::size_t stack_bytes = 0;
+  /// Whether every task stays on the OS thread that begins it, for libraries that keep state there: see spawn_options.
+  bool stays_on_thread = false;
   reactor_kind reactor = reactor_kind::automatic;
   /// How many OS threads compute, 4,096 at the most; 0: available_parallelism().
   std::size_t compute_carriers = 0;

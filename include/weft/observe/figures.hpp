@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <weft/base/accounting.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/observe/latency_histogram.hpp>
 #include <weft/task/compute_pool.hpp>
 
@@ -71,7 +71,7 @@ struct process_figures {
 /// What compute() has done, and for which places in the program.
 struct computing_figures {
   compute_statistics carriers;
-  std::vector<compute_site> sites;  ///< the most expensive first
+  plain::vector<compute_site> sites;  ///< the most expensive first
 };
 
 /// Everything that a recorder knows at one moment.
@@ -85,7 +85,7 @@ struct figures {
   std::optional<computing_figures> computing;
   std::int64_t in_flight = 0;   ///< requests begun and not yet answered
   std::uint64_t abandoned = 0;  ///< requests that ended without an answer: the client hung up
-  std::vector<route_figures> routes;
+  plain::vector<route_figures> routes;
 };
 
 }  // namespace weft::observe

@@ -212,6 +212,11 @@ class try_compute_operation final : public compute_call_of<F> {
   }
 };
 
+/// Whether `self` goes to a compute carrier with its stack; otherwise `f` runs on one of its own there.
+[[nodiscard]] inline bool moves_to_compute(const task_state& self) noexcept {
+  return self.kind() == task_kind::virtual_thread && !self.stays_on_thread();
+}
+
 }  // namespace detail
 
 /// compute(f) as an operation, for coroutines: `f` runs on a virtual thread of its own, a pooled stack.
@@ -230,6 +235,9 @@ template <class F>
 /// that have not begun. Such waits fail when the caller is cancelled or its deadline passes; `f` itself goes on, and
 /// may ask cancelled(). compute() inside `f` runs in place. fork_join() and the algorithms park, and are begun first.
 ///
+/// Of a task that stays on its thread (spawn_options::stays_on_thread), as of a coroutine, `f` runs on a virtual thread
+/// of its own instead.
+///
 /// A plain OS thread, fork-join code on a compute carrier included, runs `f` in place. What the calls of one place
 /// cost, waits not included, runtime::compute_sites() says. Parks. Cancel: `f` begins and goes on to its end; see
 /// try_compute(). Order: first come, first served, behind what computations that have begun do and have forked.
@@ -237,7 +245,7 @@ template <class F>
 std::invoke_result_t<F&> compute(F f, std::source_location site = std::source_location::current()) {
   using detail::compute_pool;
   auto& self = detail::current_stack();
-  if (self.kind() != detail::task_kind::virtual_thread) return await(async_compute(std::move(f), site));
+  if (!detail::moves_to_compute(self)) return await(async_compute(std::move(f), site));
   // It has a value: the turn comes.
   auto& thread = static_cast<detail::virtual_thread&>(self);
   if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
@@ -260,7 +268,7 @@ template <class F>
 [[nodiscard]] result<std::invoke_result_t<F&>> try_compute(
     F f, std::source_location site = std::source_location::current()) {
   auto& self = detail::current_stack();
-  if (self.kind() != detail::task_kind::virtual_thread) return await(async_try_compute(std::move(f), site));
+  if (!detail::moves_to_compute(self)) return await(async_try_compute(std::move(f), site));
   return detail::compute_on<detail::compute_pool::entry::in_turn_if_room>(static_cast<detail::virtual_thread&>(self), f,
                                                                           site);
 }

@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include <weft/base/containers.hpp>
 #include <weft/parallel/splitting.hpp>
 
 namespace weft {
@@ -70,7 +70,7 @@ class turnstile {
  private:
   std::mutex mutex_;  // guards all below
   std::uint64_t next_ = 0;
-  std::map<std::uint64_t, Element> waiting_;
+  plain::map<std::uint64_t, Element> waiting_;
 };
 
 /// What the stages from one on do with an element of type In.

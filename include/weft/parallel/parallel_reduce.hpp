@@ -9,8 +9,8 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
+#include <weft/base/containers.hpp>
 #include <weft/parallel/splitting.hpp>
 
 namespace weft {
@@ -172,7 +172,7 @@ struct scan {
   Op& op;
   scan_kind kind;
   std::size_t count, block;
-  std::vector<std::optional<T>> before;  // of each block: first its sum, then what comes before it
+  plain::vector<std::optional<T>> before;  // of each block: first its sum, then what comes before it
 
   [[nodiscard]] std::size_t begin_of(std::size_t number) const noexcept { return number * block; }
   [[nodiscard]] std::size_t end_of(std::size_t number) const noexcept { return std::min(count, (number + 1) * block); }

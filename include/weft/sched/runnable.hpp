@@ -276,6 +276,13 @@ class runnable {
   /// The scheduler that runs the task; null for an OS thread.
   [[nodiscard]] scheduler* home() const noexcept { return home_; }
 
+  /// Before it is scheduled for the first time: the carrier that begins it, and no other, runs it to its end.
+  void stay_on_thread() noexcept { beside_ = one_thread; }
+  [[nodiscard]] bool stays_on_thread() const noexcept { return beside_ == one_thread; }
+
+  /// Of a task that stays: the carrier that has begun it; null before that. Whoever is about to run it.
+  [[nodiscard]] virtual carrier* stays_on() const noexcept { return nullptr; }
+
  protected:
   /// Whether a task that leaves may switch to this one, as <weft/sched/turn.hpp> has it.
   enum class has_stack : bool { no, yes };
@@ -283,6 +290,7 @@ class runnable {
       : home_{home}, has_stack_{own == has_stack::yes} {}
 
  private:
+  friend class carrier;
   friend class carrier_pool;
   friend class global_queue;
   friend class run_queue;
@@ -306,9 +314,11 @@ class runnable {
   runnable* next_ = nullptr;  // in the global queue
   std::atomic<bool> cancel_{false};
   const bool has_stack_ = false;
-  // How many more short runs in a row it owes before it may run on a seat again; 0: it may. Written by the carrier that
-  // runs it, or by the watch while it decides about that carrier's seat.
+  // How many more short runs in a row it owes before it may run on a seat again; 0: it may; `one_thread`: it runs on
+  // one carrier. Written by the carrier that runs it, or by the watch while it decides about that carrier's seat.
+  static constexpr std::uint8_t one_thread = 255;
   std::uint8_t beside_ = 0;
+  int error_number_ = 0;  // its errno, while others run on its carrier
 };
 
 /// A waiter in the list of the object it waits on. Lives in the waiter's frame, until the object's lock has been taken

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include <weft/base/bell.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/fork.hpp>
@@ -100,7 +100,7 @@ class scheduler {
   [[nodiscard]] scheduler_statistics statistics() const noexcept;
 
   /// The spawn sites whose tasks kept a seat for longer than a slice. Empty when the watch is off.
-  [[nodiscard]] std::vector<stall_site> stalls() const;
+  [[nodiscard]] plain::vector<stall_site> stalls() const;
 
   /// Work that happens outside of the seats (a blocking call, a computation) and will wake a task. While there is any,
   /// a virtual clock stands still.
@@ -169,13 +169,13 @@ class scheduler {
   void advance_virtual_clock() noexcept;
 
   thread_owner threads_;
-  std::vector<std::unique_ptr<seat>> seats_;
+  plain::vector<std::unique_ptr<seat>> seats_;
   std::unique_ptr<carrier_pool> carriers_;
   std::unique_ptr<class watch> watch_;  // off, it only serves tasks that say that they block
   global_queue arrivals_;
 
-  std::mutex idle_mutex_;    // guards idle_
-  std::vector<seat*> idle_;  // seats that wait in their drivers and were not woken yet
+  std::mutex idle_mutex_;      // guards idle_
+  plain::vector<seat*> idle_;  // seats that wait in their drivers and were not woken yet
   std::atomic<std::size_t> idle_count_{0};
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};

@@ -9,10 +9,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <weft/base/clock.hpp>
 #include <weft/base/report.hpp>
+#include <weft/base/containers.hpp>
 
 namespace weft::sched {
 
@@ -42,7 +42,7 @@ struct stall {
   bool handed_over = false;  ///< the seat went on without it. False: no thread, or no ring for it, could be had
   /// Where it was, as addresses in the code, innermost first: see describe_trace(). One only in a system call that does
   /// not bear interruption; none when it had gone on already.
-  std::vector<const void*> trace;
+  plain::vector<const void*> trace;
 };
 
 /// The event as a sentence for a log.

@@ -8,10 +8,10 @@
 #include <mutex>
 #include <string>
 #include <system_error>
-#include <vector>
 
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/bell.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/stack/hibernation.hpp>
@@ -219,7 +219,7 @@ class stack_pool {
   std::atomic<base::bell*> bell_{nullptr};
 
   std::mutex growth_;  // guards the following; held across calls of the kernel, and taken before lock_
-  std::vector<std::unique_ptr<reservation>> reservations_;
+  plain::vector<std::unique_ptr<reservation>> reservations_;
 };
 
 }  // namespace weft::stack

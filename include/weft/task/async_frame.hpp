@@ -12,6 +12,11 @@ namespace weft::detail {
 
 struct async_frame;
 
+/// `transform(awaited)`: the awaitable itself or, for another library's, what awaits it on behalf of a coroutine of
+/// weft's. See <weft/task/foreign_wait.hpp>.
+template <class Awaitable>
+struct awaited_by_weft;
+
 /// A suspended coroutine, and whether it is one of weft's, of which more is known. As small as its handle.
 class coroutine_link {
  public:
@@ -42,10 +47,10 @@ struct async_frame {
 
   /// Every co_await of the coroutine goes through here, which notes where it stands.
   template <awaitable Awaitable>
-  [[nodiscard]] Awaitable&& await_transform(Awaitable&& awaited,
-                                            std::source_location where = std::source_location::current()) noexcept {
+  [[nodiscard]] decltype(auto) await_transform(Awaitable&& awaited,
+                                               std::source_location where = std::source_location::current()) {
     suspended_at = where;
-    return std::forward<Awaitable>(awaited);
+    return awaited_by_weft<Awaitable>::transform(std::forward<Awaitable>(awaited));
   }
   template <class Other>
     requires(!awaitable<Other>)

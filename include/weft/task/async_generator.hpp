@@ -9,6 +9,7 @@
 #include <weft/base/check.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/frame_memory.hpp>
+#include <weft/task/foreign_wait.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/transfer.hpp>
 
@@ -92,6 +93,7 @@ class [[nodiscard]] async_generator {
 
  private:
   struct awaiter {
+    using awaited_as_it_is = void;
     std::coroutine_handle<promise_type> coroutine;
     bool is_over;
     [[nodiscard]] bool await_ready() const noexcept { return is_over; }

@@ -4,13 +4,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <source_location>
 #include <utility>
-#include <vector>
 
+#include <weft/base/containers.hpp>
 #include <weft/base/intrusive_list.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/compute_worker.hpp>
@@ -152,7 +151,7 @@ class compute_pool {
     // relaxed: a number
     exceptions_lost_.fetch_add(count, std::memory_order_relaxed);
   }
-  [[nodiscard]] std::vector<compute_site> sites() const;
+  [[nodiscard]] plain::vector<compute_site> sites() const;
   [[nodiscard]] compute_statistics statistics() const noexcept;
   [[nodiscard]] std::size_t most_carriers() const noexcept { return most_; }
 
@@ -209,12 +208,12 @@ class compute_pool {
   std::size_t in_turn_ = 0;                  // in queue_
   std::size_t blocked_ = 0;
   std::uint64_t begun_ = 0, went_on_ = 0, refused_ = 0;
-  std::vector<compute_worker*> sleepers_;
-  std::vector<compute_worker*> resting_;
+  plain::vector<compute_worker*> sleepers_;
+  plain::vector<compute_worker*> resting_;
   bool stopping_ = false;
 
   mutable std::mutex sites_mutex_;  // guards sites_
-  std::map<std::pair<const char*, std::uint_least32_t>, compute_site> sites_;
+  plain::map<std::pair<const char*, std::uint_least32_t>, compute_site> sites_;
 };
 
 }  // namespace detail

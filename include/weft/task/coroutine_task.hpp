@@ -40,6 +40,11 @@ class coroutine_state : public task_state {
   /// Suspended: parks, and then may be running elsewhere; false when it was notified first and must go on.
   [[nodiscard]] bool park_suspended() noexcept { return commit_park_on(carrier()); }
 
+  /// Another library has resumed what the task waits for: it goes on at `here`. Returns that where the task itself
+  /// runs on the calling thread. Otherwise its scheduler is given the task, which may be gone on return.
+  /// Thread: any.
+  [[nodiscard]] std::coroutine_handle<> call_back(coroutine_link here) noexcept;
+
   /// Suspended: runs again after everything that is ready on the seat already. On return it may be running elsewhere.
   void let_others_run() noexcept;
   /// The same where there are others. False: there are none, and it has to go on.
@@ -59,6 +64,9 @@ class coroutine_state : public task_state {
   void yield() noexcept override;
 
  private:
+  class return_from_outside;
+  [[nodiscard]] bool stays_outside(sched::carrier& by) noexcept;
+
   coroutine_link resume_at_;
   wait_step* wait_ = nullptr;
 };

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
 #include <weft/base/clock.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/task/task_snapshot.hpp>
 
 namespace weft {
@@ -14,7 +14,7 @@ namespace weft {
 /// Tasks that wait and that nothing can wake.
 struct deadlock {
   /// Of a cycle: each waits for the next, the last for the first. Of a runtime asleep: all of its tasks.
-  std::vector<task_snapshot> tasks;
+  plain::vector<task_snapshot> tasks;
   /// Not a cycle: every task waits for another, and no timer, input, computation or other thread can wake any.
   bool everything_sleeps = false;
 };

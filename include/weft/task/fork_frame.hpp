@@ -7,9 +7,9 @@
 #include <exception>
 #include <limits>
 #include <mutex>
-#include <vector>
 
 #include <weft/base/check.hpp>
+#include <weft/base/containers.hpp>
 #include <weft/base/error.hpp>
 #include <weft/task/frame_stack.hpp>
 
@@ -175,7 +175,7 @@ class fork_root {
   const fork_root* outer_ = nullptr;
   std::atomic<int> stop_{0};
   mutable std::mutex mutex_;  // guards all below
-  std::vector<failure> failures_;
+  plain::vector<failure> failures_;
   std::exception_ptr given_up_with_;  // by an algorithm
   bool left_out_ = false;
   std::size_t lost_ = 0;

@@ -459,6 +459,7 @@ class operation_awaiter final : wait_step {
 template <operation Op>
 class owning_awaiter {
  public:
+  using awaited_as_it_is = void;
   explicit owning_awaiter(Op op) : op_{std::move(op)} {}
 
   [[nodiscard]] bool await_ready() { return awaiter_.await_ready(); }
@@ -482,9 +483,10 @@ typename Op::value_type await(Op op) {
   return detail::await_on_stack(op, detail::current_stack());
 }
 
-/// What is no operation: says so.
+/// What is no operation, nor another library's awaitable: says so.
 template <class Other>
-  requires(!operation<std::remove_cvref_t<Other>> && !detail::is_coroutine<std::remove_cvref_t<Other>>)
+  requires(!operation<std::remove_cvref_t<Other>> && !detail::is_coroutine<std::remove_cvref_t<Other>> &&
+           (!detail::awaitable<Other> || requires { typename std::remove_cvref_t<Other>::awaited_as_it_is; }))
 auto await(Other&& given) {
   if constexpr (detail::outcome_of_call<std::remove_cvref_t<Other>>) {
     static_assert(detail::never<Other>,

@@ -5,16 +5,14 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include <weft/base/containers.hpp>
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/report.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -43,6 +41,8 @@ struct runtime_options {
   std::size_t blocking_threads = 0;
   /// What each virtual thread's stack may grow to, unless its spawn says otherwise. Address space, not memory.
   std::size_t stack_bytes = std::size_t{256} * 1024;
+  /// Whether every task stays on the OS thread that begins it: see spawn_options.
+  bool stays_on_thread = false;
   /// Where a seat waits; empty: without I/O.
   sched::driver_factory make_driver = {};
   /// What happens to a task that does not park.
@@ -107,13 +107,16 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
   /// The stacks of `stack_bytes` each; 0: the default size.
   [[nodiscard]] stack::stack_pool& stacks(std::size_t stack_bytes = 0);
 
+  /// See runtime_options::stays_on_thread.
+  [[nodiscard]] bool keeps_tasks_on_their_threads() const noexcept { return keeps_tasks_on_their_threads_; }
+
   /// OS threads for calls that block in the kernel.
   [[nodiscard]] detail::worker_pool& blocking_pool() noexcept { return blocking_; }
   /// OS threads that compute, as many as cores, at a lower priority than the seats.
   [[nodiscard]] detail::compute_pool& compute_pool() noexcept { return compute_; }
 
   /// What the compute() calls of each place in the program have cost.
-  [[nodiscard]] std::vector<compute_site> compute_sites() const { return compute_.sites(); }
+  [[nodiscard]] plain::vector<compute_site> compute_sites() const { return compute_.sites(); }
   [[nodiscard]] compute_statistics computing() const noexcept { return compute_.statistics(); }
 
   /// Puts away the stacks of all virtual threads that are parked now, however short: for when memory is scarce. Returns
@@ -122,7 +125,7 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
   [[nodiscard]] hibernation_statistics hibernation() const noexcept;
 
   /// How much stack the virtual threads of each spawn site use, as far as it was measured.
-  [[nodiscard]] std::vector<stack_use> stack_uses() const;
+  [[nodiscard]] plain::vector<stack_use> stack_uses() const;
 
   /// Keeps a task that nobody joins until it ends. An exception that leaves it ends the program, by std::terminate(),
   /// after a report that names the task: nobody else would ever learn of it.
@@ -136,20 +139,23 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
   /// What every task was doing, with OS threads that wait for tasks, in the order in which they were made. Brings back
   /// stacks that were put away. Not all of them were looked at at the same moment. Nothing where tasks are not tracked
   /// (tracks_tasks() is false): dump_tasks() says so.
-  [[nodiscard]] std::vector<task_snapshot> tasks() const;
+  [[nodiscard]] plain::vector<task_snapshot> tasks() const;
 
   /// The same as text, for a debugger's `call` or a log: a line each, and its trace; or a line that says that tasks are
   /// not tracked.
   [[nodiscard]] std::string dump_tasks() const;
 
   /// The tasks that wait for each other in a circle now, but for those that were reported. Tracked tasks only.
-  [[nodiscard]] std::vector<deadlock> find_deadlocks();
+  [[nodiscard]] plain::vector<deadlock> find_deadlocks();
 
   /// Reports the tasks that are still there and wait, when tracking_options::leaks asks for it. By run(), at its end.
   void report_leaks();
 
   /// Where coroutines waited in a blocking form. The first wait of each site was reported as well.
-  [[nodiscard]] std::vector<blocking_wait_site> blocking_waits_in_coroutines() const;
+  [[nodiscard]] plain::vector<blocking_wait_site> blocking_waits_in_coroutines() const;
+
+  /// Reports a task that parks and holds a lock of the standard library's, once a spawn site. By the task.
+  void report_held_lock(const detail::task_state& task, const void* lock) noexcept;
 
   /// What it reports without being asked for.
   [[nodiscard]] const warning_options& warnings() const noexcept { return warnings_; }
@@ -169,15 +175,15 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
 
   bool on_asleep() override;
   void report_what_is_left() noexcept;
-  void report_others(const std::set<std::uint64_t>& named, std::size_t most) noexcept;
+  void report_others(const plain::set<std::uint64_t>& named, std::size_t most) noexcept;
   [[noreturn]] void nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept;
   void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept;
-  [[nodiscard]] std::vector<stack::stack_pool*> all_stacks();
+  [[nodiscard]] plain::vector<stack::stack_pool*> all_stacks();
   void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
 
   stack::stack_pool default_stacks_;
   std::mutex other_stacks_mutex_;  // guards other_stacks_
-  std::map<std::size_t, std::unique_ptr<stack::stack_pool>> other_stacks_;
+  plain::map<std::size_t, std::unique_ptr<stack::stack_pool>> other_stacks_;
   detail::worker_pool blocking_;
   detail::compute_pool compute_;
 
@@ -186,13 +192,17 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
   base::intrusive_list<detail::task_state> adopted_;
   bool shutting_down_ = false;
 
+  std::mutex held_locks_mutex_;                                              // guards held_locks_
+  plain::set<std::pair<std::string_view, std::uint_least32_t>> held_locks_;  // the sites that were reported
+
   mutable std::mutex blocking_waits_mutex_;  // guards blocking_waits_
-  std::map<std::pair<const char*, std::uint_least32_t>, blocking_wait_site> blocking_waits_;
+  plain::map<std::pair<const char*, std::uint_least32_t>, blocking_wait_site> blocking_waits_;
 
   mutable std::mutex stack_uses_mutex_;  // guards stack_uses_
-  std::map<std::pair<std::string_view, std::uint_least32_t>, stack_use> stack_uses_;
+  plain::map<std::pair<std::string_view, std::uint_least32_t>, stack_use> stack_uses_;
 
   const bool tracks_tasks_;
+  const bool keeps_tasks_on_their_threads_;
   const leak_report leaks_;
   const warning_options warnings_;
   static inline constinit std::atomic<std::size_t> runtimes_{0};  // how many there are in the process

@@ -8,8 +8,8 @@
 #include <stop_token>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include <weft/base/containers.hpp>
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/task/spawn.hpp>
@@ -31,13 +31,13 @@ struct scope_options {
 /// What the children of a scope threw that collects all.
 class scope_errors : public std::exception {
  public:
-  explicit scope_errors(std::vector<std::exception_ptr> all);
+  explicit scope_errors(plain::vector<std::exception_ptr> all);
   [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
   /// In the order in which the children ended.
-  [[nodiscard]] const std::vector<std::exception_ptr>& all() const noexcept { return all_; }
+  [[nodiscard]] const plain::vector<std::exception_ptr>& all() const noexcept { return all_; }
 
  private:
-  std::vector<std::exception_ptr> all_;
+  plain::vector<std::exception_ptr> all_;
   std::string what_;
 };
 
@@ -60,7 +60,12 @@ class child_result {
     task_->release();
   }
 
-  [[nodiscard]] bool has_ended() const noexcept { return task_->has_ended(); }
+  /// Not of an empty one, whose result was taken or moved to another handle.
+  [[nodiscard]] bool has_ended() const noexcept {
+    WEFT_CHECK(task_ != nullptr, "the handle is empty: its result was taken, or moved to another handle",
+               "child_result", this);
+    return task_->has_ended();
+  }
 
   /// What the child returned, moved out, or throws what it threw. Once, after the child has ended: after the scope was
   /// joined.
@@ -159,7 +164,7 @@ class scope : private detail::end_observer {
   void throw_errors();
 
   scope_policy policy_ = scope_policy::first_error_cancels;
-  std::vector<std::exception_ptr> errors_;
+  plain::vector<std::exception_ptr> errors_;
   int exceptions_outside_ = std::uncaught_exceptions();
   std::optional<std::stop_callback<canceller>> stop_;
 };

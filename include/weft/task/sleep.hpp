@@ -12,6 +12,7 @@ void yield() noexcept;
 namespace detail {
 
 struct yield_awaiter {
+  using awaited_as_it_is = void;
   [[nodiscard]] bool await_ready() const noexcept;
   template <class Promise>
   [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> here) const noexcept {

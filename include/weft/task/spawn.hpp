@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/block_cache.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/runtime.hpp>
@@ -30,6 +31,13 @@ struct spawn_options {
   std::size_t stack_bytes = 0;
   /// See deadline_scope. `no` is for a task that is to outlive the call that spawns it.
   inherits_deadline deadline = inherits_deadline::yes;
+  /// The OS thread that begins the task, and no other, runs it to its end: for libraries that keep state in
+  /// thread_local variables, or compare std::this_thread::get_id(), across a call that waits. Several tasks may stay on
+  /// one thread, and share what it keeps. One that computes or blocks for longer than a slice keeps those others
+  /// waiting, while the seat goes on without all of them; from then on they run beside it, one after another, at a
+  /// lower priority. compute(f) and blocking(f) run `f` on another thread, as ever. Waking such a task from another
+  /// seat costs some microseconds more. True for all tasks where run_options says so.
+  bool stays_on_thread = false;
 };
 
 template <class T>
@@ -165,6 +173,8 @@ template <class F>
   if constexpr (coroutine_source<F>) {
     auto* made = new coroutine_running<value, std::decay_t<F>>{&home, site, std::forward<F>(f)};
     made->set_name(options.name);
+    if (options.stays_on_thread || home.keeps_tasks_on_their_threads()) [[unlikely]]
+      made->stay_on_thread();
     inherit(*made, options);
     return {made, &made->result()};
   } else {
@@ -187,6 +197,8 @@ template <class F>
     auto& made = task::make(&home, site, **slot, std::forward<F>(f));
     unless_made.slot = nullptr;
     made.set_name(options.name);
+    if (options.stays_on_thread || home.keeps_tasks_on_their_threads()) [[unlikely]]
+      made.stay_on_thread();
     inherit(made, options);
     return {&made, &made.result()};
   }
@@ -249,44 +261,81 @@ void wait_for_end(task_state& target) noexcept;
 /// The same for join(), which a deadlock may end: throws deadlock_error.
 void wait_to_join(task_state& target);
 
+// A handle's owner may let go of the task while another thread cancels it. The one happens with every task and costs a
+// look at a number; the other, which is rare, pays for both:
+//
+//   owner       task := null        light fence   look at cancels_under_way:  0      -> nobody else has the task
+//                                                                              other  -> wait for the canceller's mutex
+//   canceller   cancels_under_way   heavy fence   look at task, under the mutex
+//
+// Of the two looks at least one sees the other's store. What a canceller does under the mutex calls no code of others.
+
+/// How many threads are inside cancel_through().
+inline constinit std::atomic<std::uint32_t> cancels_under_way{0};
+
+/// Returns when no canceller has the task any more that the handle had.
+void wait_for_cancellers() noexcept;
+
+/// Cancels the task of a handle, unless the handle has none. Thread: any, while the handle's owner may be in give_up().
+void cancel_through(const std::atomic<task_state*>& handle) noexcept;
+
+/// The owner lets go of the task of its handle: from here on nobody reaches it through that.
+inline void give_up(std::atomic<task_state*>& handle) noexcept {
+  // relaxed: the fence orders it before the look, see above
+  handle.store(nullptr, std::memory_order_relaxed);
+  base::asymmetric_fence_light();
+  // acquire: comes after what cancellers did with the task; pairs with cancel_through()
+  if (cancels_under_way.load(std::memory_order_acquire) != 0) [[unlikely]]
+    wait_for_cancellers();
+}
+
 }  // namespace detail
 
-/// A spawned task. Joined, or detached; otherwise the destructor cancels it and waits for its end.
-/// Thread: one at a time.
+/// A spawned task. Joined, or detached; otherwise the destructor cancels it and waits for its end. Empty when it was
+/// made without a task, joined, detached or moved from. Thread: one at a time; but cancel() any, while another joins or
+/// detaches it as well.
 template <class T>
 class [[nodiscard]] join_handle {
   static_assert(!std::is_rvalue_reference_v<T>, "a task returns a value, or a reference to what outlives it: no T&&");
 
  public:
+  using awaited_as_it_is = void;
   join_handle() = default;
   explicit join_handle(detail::started<T> started) noexcept : task_{started.task}, result_{started.result} {}
-  join_handle(join_handle&& other) noexcept
-      : task_{std::exchange(other.task_, nullptr)}, result_{std::exchange(other.result_, nullptr)} {}
+  join_handle(join_handle&& other) noexcept : task_{other.get()}, result_{std::exchange(other.result_, nullptr)} {
+    other.set(nullptr);
+  }
   join_handle& operator=(join_handle&& other) noexcept {
-    std::swap(task_, other.task_);
+    auto* mine = get();
+    set(other.get());
+    other.set(mine);
     std::swap(result_, other.result_);
     return *this;
   }
   /// Parks until the task has ended. What the task threw is lost with it. A coroutine blocks its OS thread, and its
   /// seat goes on with another: it may co_await async_wait() first.
   ~join_handle() {
-    if (!task_) return;
-    task_->cancel();
-    detail::wait_for_end(*task_);
+    auto* task = get();
+    if (!task) return;
+    task->cancel();
+    detail::wait_for_end(*task);
     let_go();
   }
 
-  [[nodiscard]] bool joinable() const noexcept { return task_ != nullptr; }
-  [[nodiscard]] bool has_ended() const noexcept { return task_->has_ended(); }
-  /// For tests: see runnable::is_parked.
-  [[nodiscard]] bool is_parked() const noexcept { return task_->is_parked(); }
+  /// Whether it has a task: false where it is empty.
+  [[nodiscard]] bool joinable() const noexcept { return get() != nullptr; }
+  /// Not of an empty one.
+  [[nodiscard]] bool has_ended() const noexcept { return known().has_ended(); }
+  /// For tests: see runnable::is_parked. Not of an empty one.
+  [[nodiscard]] bool is_parked() const noexcept { return known().is_parked(); }
 
   /// Waits for the end and returns what the task returned, or throws what it threw. Once.
   /// Parks. Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
   /// Throws deadlock_error, and can be called again, when the wait is part of a deadlock and the runtime ends those.
   T join() {
-    WEFT_CHECK(task_ != nullptr, "a task is joined once, and not after it was detached", "join_handle", this);
-    detail::wait_to_join(*task_);
+    auto* task = get();
+    WEFT_CHECK(task != nullptr, "a task is joined once, and not after it was detached", "join_handle", this);
+    detail::wait_to_join(*task);
     struct releaser {
       join_handle& handle;
       ~releaser() { handle.let_go(); }
@@ -295,34 +344,51 @@ class [[nodiscard]] join_handle {
   }
 
   /// The end of the task as an operation: cancellable, with deadlines, for select and co_await. After it, join() does
-  /// not wait.
-  [[nodiscard]] detail::end_operation async_wait() const noexcept { return detail::end_operation{*task_}; }
+  /// not wait. Not of an empty one.
+  [[nodiscard]] detail::end_operation async_wait() const { return detail::end_operation{known()}; }
 
   /// join() as an operation, for coroutines: `co_await handle.async_join()`, for which `co_await handle` is short.
   /// Neither a cancel nor a deadline ends it.
-  [[nodiscard]] detail::join_operation<T> async_join() noexcept { return {*this, task_}; }
+  [[nodiscard]] detail::join_operation<T> async_join() noexcept { return {*this, get()}; }
   [[nodiscard]] auto operator co_await() noexcept { return detail::owning_awaiter{async_join()}; }
 
-  /// Asks the task to stop: its present and future waits fail with errc::cancelled. Does not wait.
-  void cancel() noexcept { task_->cancel(); }
+  /// Asks the task to stop: its present and future waits fail with errc::cancelled. Does not wait. Of an empty one it
+  /// does nothing: the task has ended, or is somebody else's.
+  /// Thread: any, while the handle is not moved, assigned to or destroyed.
+  void cancel() noexcept { detail::cancel_through(task_); }
 
   /// Lets the task go on alone; the runtime cancels it, and waits for it, when run() ends. An exception that leaves it
   /// ends the program: catch what may be thrown. A deadline that it inherited still holds: see spawn_options::deadline.
+  /// Not of an empty one.
   void detach() {
-    auto* task = std::exchange(task_, nullptr);
-    task->home_runtime()->adopt(*task);
-    if (task->has_ended()) result_->discard_value();
-    task->release();
+    auto& task = known();
+    detail::give_up(task_);
+    task.home_runtime()->adopt(task);
+    if (task.has_ended()) result_->discard_value();
+    task.release();
   }
 
  private:
-  /// After the end. The value's life ends here, in a task that may wait, and not where the last reference goes.
-  void let_go() noexcept {
-    result_->discard_value();
-    std::exchange(task_, nullptr)->release();
+  // relaxed, both: the owner's own; give_up() and cancel_through() order what others do.
+  [[nodiscard]] detail::task_state* get() const noexcept { return task_.load(std::memory_order_relaxed); }
+  void set(detail::task_state* task) noexcept { task_.store(task, std::memory_order_relaxed); }
+
+  [[nodiscard]] detail::task_state& known() const {
+    auto* task = get();
+    WEFT_CHECK(task != nullptr, "the handle is empty: its task was joined, detached or moved to another handle",
+               "join_handle", this);
+    return *task;
   }
 
-  detail::task_state* task_ = nullptr;
+  /// After the end. The value's life ends here, in a task that may wait, and not where the last reference goes.
+  void let_go() noexcept {
+    auto* task = get();
+    result_->discard_value();
+    detail::give_up(task_);
+    task->release();
+  }
+
+  std::atomic<detail::task_state*> task_{nullptr};  // written by the owner alone
   detail::outcome<T>* result_ = nullptr;
 };
 

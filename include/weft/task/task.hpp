@@ -10,6 +10,7 @@
 #include <weft/task/async_frame.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/frame_memory.hpp>
+#include <weft/task/foreign_wait.hpp>
 #include <weft/task/outcome.hpp>
 #include <weft/task/transfer.hpp>
 
@@ -74,6 +75,7 @@ class [[nodiscard]] task {
  public:
   using promise_type = detail::promise<T>;
   using value_type = T;
+  using awaited_as_it_is = void;
 
   task(task&& other) noexcept : coroutine_{std::exchange(other.coroutine_, nullptr)} {}
   task& operator=(task&& other) noexcept {

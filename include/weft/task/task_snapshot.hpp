@@ -4,10 +4,10 @@
 #include <source_location>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/clock.hpp>
+#include <weft/base/containers.hpp>
 
 namespace weft {
 
@@ -25,12 +25,12 @@ struct task_snapshot {
   std::string_view kind;     ///< "virtual thread", "coroutine" or "OS thread"
   std::source_location spawned_at;
   bool waits = false;                 ///< otherwise it runs, or is ready to
-  std::vector<awaited> waits_for;     ///< the first of them to happen ends the wait
+  plain::vector<awaited> waits_for;   ///< the first of them to happen ends the wait
   std::chrono::nanoseconds waited{};  ///< for how long, to some milliseconds
   /// Where a virtual thread waits, as addresses in the code, innermost first: see describe().
-  std::vector<const void*> trace;
+  plain::vector<const void*> trace;
   /// Where each of a coroutine's chain is suspended, innermost first; each is awaited by the next.
-  std::vector<std::source_location> awaits;
+  plain::vector<std::source_location> awaits;
 };
 
 /// The task and what it waits for, in one line.

@@ -14,6 +14,7 @@
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/clock.hpp>
+#include <weft/base/errno.hpp>
 #include <weft/base/error.hpp>
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
@@ -78,6 +79,7 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] task_kind kind() const noexcept { return kind_; }
   [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
   [[nodiscard]] std::string_view name() const noexcept { return {name_, name_bytes_}; }
+  [[nodiscard]] sched::carrier* stays_on() const noexcept final { return on_; }
   [[nodiscard]] identity who() const noexcept override { return {.name = name(), .spawned_at = site_}; }
   /// Before it is scheduled. Keeps the first 65,535 bytes.
   void set_name(std::string_view name) noexcept {
@@ -197,6 +199,11 @@ class task_state : public sched::runnable, public base::list_hook {
     extras_.store(&made, std::memory_order_release);
   }
 
+  void forget_extras() noexcept {
+    // relaxed: an OS thread at its end
+    extras_.store(nullptr, std::memory_order_relaxed);
+  }
+
   /// Any thread that keeps the task alive: request_cancel(), and the stop of this_task_stop_token(), whose callbacks
   /// run here.
   void cancel() noexcept;
@@ -259,6 +266,13 @@ class task_state : public sched::runnable, public base::list_hook {
   std::uint16_t name_bytes_ = 0;
   task_kind kind_;
   std::atomic<wait_kind> waits_for_{};
+
+ protected:
+  /// Where a coroutine is that waits for another library's awaitable; see coroutine_task.cpp.
+  enum class outside : std::uint8_t { no, has_left, is_called_back };
+  std::atomic<outside> outside_{outside::no};
+
+ private:
   std::atomic<task_extras*> extras_{nullptr};
   std::uint32_t looked_at_ = 0;  // in this turn, in units of 256 ns; 0: not yet
 

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <weft/base/accounting.hpp>
+#include <weft/base/containers.hpp>
 
 namespace weft::detail {
 
@@ -19,17 +19,17 @@ struct wait_case {
   /// Whether `needs` names all that can make the case happen.
   bool is_known = false;
   /// Tasks that each have to do something first: end, unlock. Compared, never looked into.
-  std::vector<const task_state*> needs;
+  plain::vector<const task_state*> needs;
 };
 
 /// What a wait is for: any of its cases ends it.
 struct wait_description {
-  std::vector<wait_case> cases;
+  plain::vector<wait_case> cases;
 
   void add(wait_kind kind, std::string_view what = {}, const void* object = nullptr) {
     cases.push_back({.kind = kind, .what = what, .object = object, .is_known = false, .needs = {}});
   }
-  void add_known(wait_kind kind, std::string_view what, const void* object, std::vector<const task_state*> needs) {
+  void add_known(wait_kind kind, std::string_view what, const void* object, plain::vector<const task_state*> needs) {
     cases.push_back({.kind = kind, .what = what, .object = object, .is_known = true, .needs = std::move(needs)});
   }
 };

@@ -5,7 +5,8 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
+
+#include <weft/base/containers.hpp>
 
 namespace weft::detail {
 
@@ -49,7 +50,7 @@ class worker_pool {
   std::size_t queued_ = 0;
   std::size_t idle_ = 0;
   bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  plain::vector<std::thread> threads_;
 };
 
 }  // namespace weft::detail
