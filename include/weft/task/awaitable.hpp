@@ -8,11 +8,19 @@
 // the way out, and a type with which the rest of the expression compiles, so that it stays the only error.
 namespace weft::detail {
 
+/// Whether T is an operation: <weft/task/operation.hpp> says so.
+template <class T>
+inline constexpr bool awaited_operation = false;
+
 /// What the language lets a coroutine await.
 template <class T>
-concept awaitable = requires(T&& given) { given.await_ready(); } || requires(T&& given) {
+concept awaitable_by_itself = requires(T&& given) { given.await_ready(); } || requires(T&& given) {
   static_cast<T&&>(given).operator co_await();
 } || requires(T&& given) { operator co_await(static_cast<T&&>(given)); };
+
+/// What a coroutine of weft's may await: also an operation whose namespace knows nothing of weft's `operator co_await`.
+template <class T>
+concept awaitable = awaitable_by_itself<T> || awaited_operation<T>;
 
 /// What the plain form of a call returns: std::expected, which is told by its names.
 template <class T>

@@ -175,6 +175,8 @@ struct awaited_by_weft {
   static decltype(auto) transform(Awaitable&& awaited) {
     if constexpr (foreign_awaitable<Awaitable>) {
       return foreign_awaiter<Awaitable>{std::forward<Awaitable>(awaited)};
+    } else if constexpr (!awaitable_by_itself<Awaitable>) {
+      return weft::operator co_await(std::forward<Awaitable>(awaited));
     } else {
       return std::forward<Awaitable>(awaited);
     }

@@ -528,7 +528,11 @@ template <class Op>
 }
 
 namespace detail {
+template <class T>
+  requires operation<std::remove_reference_t<T>>
+inline constexpr bool awaited_operation<T> = true;
+
 using weft::operator co_await;  // found for the operations that live here, from wherever they are awaited
-}
+}  // namespace detail
 
 }  // namespace weft
