@@ -67,11 +67,11 @@ TEST_P(coroutines, await_a_join_handle_for_what_its_task_returned_or_threw) {
 TEST_P(coroutines, that_await_a_join_handle_go_on_waiting_when_they_are_cancelled_or_time_out) {
   run([] {
     auto waiting = spawn([]() -> task<int> {
-      deadline_scope within{1h};
       auto child = spawn([] {
         EXPECT_TRUE(sleep(2h));
         return 7;
       });
+      deadline_scope within{1h};  // the waiter's own: what is spawned inside of one inherits it
       co_return co_await child;
     });
     run_until_parked(waiting);
