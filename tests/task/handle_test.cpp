@@ -3,10 +3,10 @@
 #include "task/task_fixture.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <thread>
 #include <utility>
 
-#include <weft/base/spin_lock.hpp>
 #include <weft/task/task.hpp>
 
 namespace weft {
@@ -56,12 +56,12 @@ template <class Spawn, class LetGo>
 void cancel_while(Spawn spawn_one, LetGo let_go) {
   constexpr int rounds = 2000;
   std::atomic<join_handle<void>*> shared{nullptr};
-  std::atomic<bool> is_at_it{false}, over{false};
+  std::atomic<std::uint64_t> looks{0};
+  std::atomic<bool> over{false};
   std::thread canceller{[&] {
     while (!over) {
-      is_at_it = true;
+      ++looks;
       if (auto* handle = shared.load()) handle->cancel();
-      is_at_it = false;
     }
   }};
   runtime home{{.seats = 2}};
@@ -73,7 +73,8 @@ void cancel_while(Spawn spawn_one, LetGo let_go) {
       auto innocent = spawn([] { return cancelled(); });
       EXPECT_FALSE(innocent.join());
       shared = nullptr;
-      while (is_at_it) base::pause();
+      // The canceller's next look finds none: the handle may go.
+      for (auto seen = looks.load(); looks == seen;) std::this_thread::yield();
     }
   });
   over = true;
