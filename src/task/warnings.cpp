@@ -52,8 +52,9 @@ bool runtime::on_asleep() try {
   const auto progress = statistics().resumed;
   if (asleep_at_ == progress) return false;
   const auto waiting = detail::os_threads_asleep();
-  if (waiting == 0 || !nothing_is_due() || awaits_input() || runtimes_.load(std::memory_order_relaxed) != 1)
-    return false;
+  if (waiting == 0 || !nothing_is_due() || awaits_input()) return false;
+  // Another runtime's tasks may wake some. relaxed: a number
+  if (runtimes_.load(std::memory_order_relaxed) != 1) return false;
   if (detail::other_threads_than(waiting)) return true;
   if (detail::os_threads_asleep() != waiting || !nothing_is_due() || statistics().resumed != progress) return false;
   asleep_at_ = progress;
