@@ -214,7 +214,7 @@ std::size_t bytes_for(const jpeg_header& header, bool keeps_coefficients) {
   const std::size_t samples =
       width * height + (header.subsampling == TJSAMP_GRAY ? 0 : 2 * (width * height) / chroma_share);
   const std::size_t coefficients = keeps_coefficients ? 2 * samples : 0;
-  const std::size_t rows = width * block_height * 12;  // on their way through the decoder
+  const std::size_t rows = width * block_height * 6;  // on their way through the decoder
 
   const dimensions decoded = decoded_size(header.size, thumbnail_sides[0]);
   const dimensions target = fit(header.size, thumbnail_sides[0]);

@@ -73,7 +73,9 @@ weft::result<void> serve(weft::http::server& server, weft::tcp_listener& listene
 }
 
 void adapt(weft::http::server_options& limits, model which) {
-  if (which == model::single || which == model::pool) limits.kept = weft::http::keep_alive::pipelined;
+  if (which != model::single && which != model::pool) return;
+  limits.kept = weft::http::keep_alive::pipelined;
+  limits.max_requests_per_connection = 100;  // a pipeline that never ends would keep everybody out, too
 }
 
 }  // namespace gallery

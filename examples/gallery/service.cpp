@@ -141,8 +141,8 @@ weft::http::router service::routes() {
 }
 
 void service::upload(request& asked, response& answer) {
-  const auto turn = take_turn(asked.body().length().value_or(max_photo_bytes));
-  if (!turn) return refuse(answer, turn.error());
+  const auto held = take_turn(asked.body().length().value_or(max_photo_bytes));
+  if (!held) return refuse(answer, held.error());
   const auto body = asked.body().read_all(max_photo_bytes);
   if (!body) return;  // too large, too slow, gone: the server answers that
   const auto added = add(*body);

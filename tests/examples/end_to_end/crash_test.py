@@ -3,7 +3,11 @@
 
 import hashlib
 import http.client
+import os
+import random
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import drawn_photos
@@ -12,12 +16,16 @@ import services
 UPLOADS = 200
 # After which of the 201s the gallery is killed, one crash after the other in the same folder.
 KILLED_AFTER = (1, 60, 130)
+# How often a gallery is ended under uploads while others compute, and with how many uploads each time.
+ENDS = 20
+UPLOADS_PER_END = 16
 
 
 class Storm:
-    """Clients that upload a photo each, all at once. The one with the n-th answer kills the gallery."""
+    """Clients that upload a photo each, all at once. The one with the n-th answer kills the gallery, or ends it."""
 
-    def __init__(self, gallery, photos, killed_after=None):
+    def __init__(self, gallery, photos, killed_after=None, end=lambda process: process.kill()):
+        self.end = end
         self.gallery = gallery
         self.photos = photos
         self.killed_after = killed_after
@@ -47,7 +55,7 @@ class Storm:
         with self.lock:
             self.answers[number] = services.Answer(response.status, response.headers, body)
             if len(self.answers) == self.killed_after:
-                self.gallery.process.kill()
+                self.end(self.gallery.process)
 
 
 class Photo:
@@ -92,6 +100,44 @@ class CrashTest(services.ServicesTest):
         storm.run()
         self.assertEqual([answer.status for answer in storm.answers.values()], [201] * len(storm.photos))
         self.assertEqual({photo["sha256"] for photo in gallery.list()}, tried)
+
+    def test_twenty_ends_on_io_uring_beside_others_that_compute_lose_nothing(self):
+        seed = int(os.environ.get("WEFT_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"WEFT_TEST_SEED={seed}")
+        chance = random.Random(seed)
+        photos = [Photo(number) for number in range(ENDS * UPLOADS_PER_END)]
+        self.by_sha256 = {photo.sha256: photo for photo in photos}
+        for _ in range(os.cpu_count() or 1):
+            other = services.start_process([sys.executable, "-c", "while True: pass"], stdout=subprocess.DEVNULL)
+            self.addCleanup(other.wait)
+            self.addCleanup(other.kill)
+        kept = {}  # what was answered 201, and as what
+        for end in range(ENDS):
+            gallery = self.for_test(lambda: services.Gallery(
+                self.folder / "data", self.moderator.url, "--uploads-at-once", UPLOADS_PER_END,
+                prefix=["env", "WEFT_REACTOR=io_uring"]))
+            self.assertNotIn("set aside", gallery.errors())
+            self.assertLessEqual(set(kept), {photo["sha256"] for photo in gallery.list()})
+            # Every fourth is asked to end: then all that had begun is answered.
+            asked = end % 4 == 3
+            batch = photos[end * UPLOADS_PER_END:(end + 1) * UPLOADS_PER_END]
+            storm = Storm(gallery, batch, chance.randrange(1, UPLOADS_PER_END // 2),
+                          (lambda process: process.terminate()) if asked else (lambda process: process.kill()))
+            storm.run()
+            self.assertEqual(gallery.process.wait(services.PATIENCE_S), 0 if asked else -9, gallery.errors())
+            for answer in storm.answers.values():
+                if answer.status == 201:
+                    kept[answer.json()["sha256"]] = answer.json()
+                else:
+                    self.assertTrue(asked and answer.status == 503, answer)
+        gallery = self.start_gallery()
+        listed = {photo["sha256"]: photo for photo in gallery.list()}
+        self.assertLessEqual(set(kept), set(listed))
+        for sha256, photo in kept.items():
+            self.assertEqual(listed[sha256], photo)
+        for photo in listed.values():
+            self.check_whole(gallery, photo)
+        self.assertEqual(gallery.stored_files(), services.files_of(listed.values()))
 
     def check_all_that_is_there(self, kept, tried):
         """Starts the gallery on what the crash left. Returns the photos that are there."""

@@ -11,8 +11,8 @@ import services
 
 CLIENTS = 8
 ROUNDS = 25
-# One in so many fails: more would leave hardly a request that is served.
-ODDS = (3000,)
+# One in so many fails: so many that few requests are served, and so few that most are.
+ODDS = (100, 500, 3000)
 
 
 class FailingMemoryTest(services.ServicesTest):
