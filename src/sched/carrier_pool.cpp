@@ -182,6 +182,7 @@ void carrier_pool::work(carrier& self) noexcept {
   }
   if (auto* place = wait_for_seat(self)) {
     if (!place->run(self)) {
+      self.forget_run();
       end_counting(self);
       serve_those_that_stay(self);
       place->where_to_wait().end_on_this_thread();
@@ -205,7 +206,6 @@ seat* carrier_pool::wait_for_seat(carrier& self) {
 }
 
 void carrier_pool::work_beside(carrier& self) noexcept {
-  self.forget_run();
   std::unique_lock lock{mutex_};
   self.seat_ = nullptr;
   ++beside_;

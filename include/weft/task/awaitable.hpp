@@ -12,11 +12,13 @@ namespace weft::detail {
 template <class T>
 inline constexpr bool awaited_operation = false;
 
-/// What the language lets a coroutine await.
+/// What the language lets a coroutine await. Only of a class or an enumeration is an operator asked: Clang takes the
+/// question for an error elsewhere.
 template <class T>
-concept awaitable_by_itself = requires(T&& given) { given.await_ready(); } || requires(T&& given) {
-  static_cast<T&&>(given).operator co_await();
-} || requires(T&& given) { operator co_await(static_cast<T&&>(given)); };
+concept awaitable_by_itself = requires(T&& given) { given.await_ready(); } ||
+                              requires(T&& given) { static_cast<T&&>(given).operator co_await(); } ||
+                              ((std::is_class_v<std::remove_cvref_t<T>> || std::is_enum_v<std::remove_cvref_t<T>>) &&
+                               requires(T&& given) { operator co_await(static_cast<T&&>(given)); });
 
 /// What a coroutine of weft's may await: also an operation whose namespace knows nothing of weft's `operator co_await`.
 template <class T>

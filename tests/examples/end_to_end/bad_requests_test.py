@@ -111,9 +111,9 @@ class BadRequestsTest(services.ServicesTest):
         """What the next server would see as a request of its own, were it to read the framing otherwise."""
         return b"DELETE %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % self.photo["links"]["self"].encode()
 
-    def refuse_framing(self, fields, body=b"", version=b"1.1"):
+    def refuse_framing(self, fields, body=b"", version=b"1.1", status=400):
         head = b"POST /photos HTTP/" + version + b"\r\nHost: localhost\r\n"
-        self.refuse(head + fields + b"\r\n\r\n" + body + self.smuggled())
+        self.refuse(head + fields + b"\r\n\r\n" + body + self.smuggled(), status)
 
     def test_two_statements_of_the_length_are_refused(self):
         length = b"Content-Length: %d" % len(self.smuggled())

@@ -12,7 +12,7 @@ import services
 CLIENTS = 8
 ROUNDS = 25
 # One in so many fails: so many that few requests are served, and so few that most are.
-ODDS = (100, 500, 3000)
+ODDS = (500, 3000)
 
 
 class FailingMemoryTest(services.ServicesTest):
