@@ -87,7 +87,8 @@ endfunction()
 # weft_test(<layer> <name> [AS <another name>] [LIBRARIES <target>...] [TIMEOUT <seconds>])
 #
 # tests/<layer>/<name>.cpp becomes the GoogleTest program <layer>_<name>, each case a ctest with the label <layer>. The
-# target <layer>_tests builds all of a layer's. AS: for a file that becomes several programs.
+# target <layer>_tests builds all of a layer's. AS: for a file that becomes several programs. WEFT_TEST_OPTIONS is how
+# the tests themselves are compiled, which takes longer than they run; weft itself is not compiled so.
 function(weft_test layer name)
   cmake_parse_arguments(arg "" "AS;TIMEOUT" "LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -102,6 +103,7 @@ function(weft_test layer name)
   add_executable(${target} ${name}.cpp)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE weft::${layer} ${arg_LIBRARIES} GTest::gtest_main)
+  target_compile_options(${target} PRIVATE ${WEFT_TEST_OPTIONS})
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   weft_warnings(${target})
   # A loaded machine may take long to start a program that carries a sanitizer.

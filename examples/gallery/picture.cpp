@@ -21,10 +21,11 @@ struct aligned_release {
 };
 using aligned_memory = std::unique_ptr<std::byte, aligned_release>;
 
-/// None of zimg's errors can come from a client: dimensions were checked before.
+/// Want of memory apart, none of zimg's errors can come from a client: dimensions were checked before.
 void expect_success(zimg_error_code_e code) {
   if (code == ZIMG_ERROR_SUCCESS) return;
-  if (code == ZIMG_ERROR_OUT_OF_MEMORY) throw std::bad_alloc();
+  // unknown: what it caught and had no memory to name
+  if (code == ZIMG_ERROR_OUT_OF_MEMORY || code == ZIMG_ERROR_UNKNOWN) throw std::bad_alloc();
   std::array<char, 256> text{};
   zimg_get_last_error(text.data(), text.size());
   throw std::runtime_error(std::string("zimg: ") + text.data());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -31,15 +32,45 @@ problem damaged(std::string_view detail) {
       fmt::format("the PNG is damaged or incomplete ({}): check that it opens elsewhere and send it whole", detail)};
 }
 
+/// The decoder's allocations. Its codes do not tell want of memory from damage: zlib makes its window while it
+/// inflates, and libspng calls it a broken stream when that fails.
+class decoder_memory {
+ public:
+  static decoder_handle new_decoder() {
+    failed = false;
+    spng_alloc functions{allocate, reallocate, allocate_zeroed, std::free};
+    decoder_handle decoder(spng_ctx_new2(&functions, 0));
+    if (!decoder) throw std::bad_alloc();
+    return decoder;
+  }
+
+  /// Throws std::bad_alloc if an allocation failed since new_decoder().
+  static void check() {
+    if (failed) throw std::bad_alloc();
+  }
+
+ private:
+  static void* noted(void* memory) noexcept {
+    if (!memory) failed = true;
+    return memory;
+  }
+  static void* allocate(std::size_t bytes) { return noted(std::malloc(bytes)); }
+  static void* reallocate(void* before, std::size_t bytes) { return noted(std::realloc(before, bytes)); }
+  static void* allocate_zeroed(std::size_t count, std::size_t bytes) { return noted(std::calloc(count, bytes)); }
+
+  // The functions are given no context. A decoder is made and used without a park between, so on one thread.
+  static thread_local bool failed;
+};
+
+thread_local bool decoder_memory::failed = false;
+
 problem damaged(int code) {
-  if (code == SPNG_EMEM || code == SPNG_EZLIB_INIT)
-    throw std::bad_alloc();  // the latter fails for want of memory alone
+  decoder_memory::check();
   return damaged(spng_strerror(code));
 }
 
 decoder_handle open_decoder(std::span<const std::byte> photo) {
-  decoder_handle decoder(spng_ctx_new(0));
-  if (!decoder) throw std::bad_alloc();
+  auto decoder = decoder_memory::new_decoder();
   spng_set_crc_action(decoder.get(), SPNG_CRC_ERROR, SPNG_CRC_ERROR);
   spng_set_chunk_limits(decoder.get(), max_chunk_bytes, max_cached_bytes);
   spng_set_png_buffer(decoder.get(), photo.data(), photo.size());
@@ -170,9 +201,10 @@ outcome<decoded_photo> decode_png(std::span<const std::byte> photo, unsigned lon
   if (code == 0 && !outline.has_end) code = SPNG_EOF;
   if (code != 0) return std::unexpected(damaged(code));
 
+  const orientation held = read_held(decoder.get());
+  decoder_memory::check();  // extras that could not be kept are no error of the decoder's
   const auto shrunk = rows.finish();
-  return decoded_photo{resample_colours(shrunk, rows.covered_width(), rows.covered_height(), target),
-                       read_held(decoder.get())};
+  return decoded_photo{resample_colours(shrunk, rows.covered_width(), rows.covered_height(), target), held};
 }
 
 }  // namespace gallery

@@ -7,9 +7,12 @@
 #include <mutex>
 
 #include <sys/syscall.h>
+#include <sys/ucontext.h>
 #include <unistd.h>
 
 #include <weft/base/check.hpp>
+
+#include "base/system_call.hpp"
 
 // Everything from on_signal() down runs in a signal handler: no allocation, no lock.
 //
@@ -27,7 +30,24 @@ constinit std::atomic<std::size_t> used{0};
 
 struct sigaction previous;  // set before the handler is installed, not changed afterwards
 
+// What a handler of ours blocks: all signals but those by which code that it calls fails.
+sigset_t blocked_by_handler() noexcept {
+  sigset_t blocked;
+  sigfillset(&blocked);
+  for (const int each : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) sigdelset(&blocked, each);
+  return blocked;
+}
+
+/// Blocks what the previous handler asked for, as if it had been called by the system.
+void block_as_previous(const sigset_t& blocked_where_interrupted) noexcept {
+  sigset_t blocked;
+  sigorset(&blocked, &blocked_where_interrupted, &previous.sa_mask);
+  sigaddset(&blocked, SIGURG);
+  ::pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
+}
+
 void chain(int signal, siginfo_t* info, void* interrupted) noexcept {
+  block_as_previous(static_cast<ucontext_t*>(interrupted)->uc_sigmask);
   if ((previous.sa_flags & SA_SIGINFO) != 0) return previous.sa_sigaction(signal, info, interrupted);
   // By default the signal is ignored.
   if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) previous.sa_handler(signal);
@@ -40,6 +60,7 @@ void on_signal(int signal, siginfo_t* info, void* interrupted) noexcept {
   if (info->si_code == SI_QUEUE && info->si_pid == ::getpid() && word >> mark_shift == mark && index < most_functions) {
     // acquire: pairs with the constructor
     if (auto what = functions[index].load(std::memory_order_acquire)) what(static_cast<std::uint32_t>(word));
+    resume_interrupted_call(signal, interrupted);
   } else {
     chain(signal, info, interrupted);
   }
@@ -52,8 +73,7 @@ void install_handler() noexcept {
     ::sigaction(SIGURG, nullptr, &previous);
     struct sigaction ours{};
     ours.sa_sigaction = &on_signal;
-    // The previous handler is called from ours, so it meets the mask that it asked for.
-    ours.sa_mask = previous.sa_mask;
+    ours.sa_mask = blocked_by_handler();
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
     ::sigaction(SIGURG, &ours, nullptr);
   });
@@ -84,6 +104,8 @@ sigset_t thread_interrupt::mask_that_allows() noexcept {
 }
 
 bool thread_interrupt::send(int thread_id, std::uint32_t argument) const noexcept {
+  sleeping_thread asleep;
+  if (condition_of(thread_id, asleep) == thread_condition::asleep) expect_interrupted_call(asleep);
   siginfo_t info{};
   info.si_signo = SIGURG;
   info.si_code = SI_QUEUE;

@@ -12,9 +12,10 @@ namespace weft::base {
 //
 // The signal is SIGURG, which Go's runtime uses for the same: it does nothing to a process that has no handler,
 // debuggers let it pass, and hardly anybody else uses it. Whoever does is served: the handler that was there before is
-// called for every SIGURG that is not ours. System calls that the signal interrupts go on (SA_RESTART), but for those
-// that Linux restarts after no handler, which fail with EINTR: sleeping, poll, select, epoll_wait, reads and writes of
-// a socket with SO_RCVTIMEO or SO_SNDTIMEO, System V's message queues and semaphores; see signal(7).
+// called for every SIGURG that is not ours. System calls that the signal interrupts go on, by SA_RESTART or since the
+// handler makes them again (see system_call.cpp), but for a few, which fail with EINTR: poll and epoll_wait with a
+// timeout, sleeping for a time that is not counted down in place (usleep), System V's message queues and semaphores,
+// and what the thread began in the microseconds between the look at it and the signal.
 
 // A thread of weft's does not block the signal (allow_here()), even where the program blocks all of them before it
 // calls run(). Code of the program's that blocks it on the thread keeps the interrupt waiting for as long.

@@ -181,6 +181,7 @@ void server_connection::dispatch() {
   }
   complete_answer();
   if (!observer) return;
+  accounting_scope::bring_up_to_date();
   observed.finished = now();
   observed.status = writer_.answered() ? writer_.status() : client_closed_request;
   observed.body_bytes = writer_.body_bytes();

@@ -55,7 +55,10 @@ ordered_json time_of(const time_figures& time) {
   for (std::size_t kind = 0; kind < wait_kind_count; ++kind) {
     waiting[std::string{to_string(static_cast<wait_kind>(kind))}] = seconds(time.waiting[kind]);
   }
-  return {{"total", seconds(time.total())}, {"running", seconds(time.running)}, {"waiting", std::move(waiting)}};
+  return {{"total", seconds(time.total())},
+          {"running", seconds(time.running)},
+          {"waiting", std::move(waiting)},
+          {"blocked_in_place", seconds(time.blocked_in_place)}};
 }
 
 ordered_json route_of(const route_figures& route) {

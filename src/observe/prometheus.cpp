@@ -127,6 +127,12 @@ void write_times(writer& out, const figures& all) {
                  {{"method", route.method}, {"route", route.path}, {"for", awaited}}, route.time.waiting[kind]);
     }
   }
+  out.family("weft_request_blocked_in_place_seconds_total", "counter",
+             "The part of the waiting in which requests kept an OS thread blocked.");
+  for (const auto& route : all.routes) {
+    out.sample("weft_request_blocked_in_place_seconds_total", {{"method", route.method}, {"route", route.path}},
+               route.time.blocked_in_place);
+  }
 }
 
 void write_computing(writer& out, const computing_figures& computing) {

@@ -104,6 +104,7 @@ span::~span() {
 void span::close(route_statistics& route, int status) noexcept {
   WEFT_CHECK(!closed_, "close a span once");
   closed_ = true;
+  accounting_scope::bring_up_to_date();
   owner_.answer(route, now() - began_, waits_, status);
 }
 

@@ -20,6 +20,7 @@ constexpr auto compute_index = static_cast<std::size_t>(wait_kind::compute);
 time_figures split(nanoseconds latency, const accounting& waits) noexcept {
   time_figures time;
   time.waiting = waits.waited;
+  time.blocked_in_place = waits.blocked_in_place;
   auto& queued = time.waiting[compute_index];
   queued = std::max(queued - waits.computed, nanoseconds{0});
   auto waited = std::accumulate(waits.waited.begin(), waits.waited.end(), nanoseconds{0});
@@ -54,6 +55,7 @@ struct alignas(cache_line_bytes) route_statistics::shard {
   relaxed_sum running;
   std::array<relaxed_sum, 5> responses;
   std::array<relaxed_sum, wait_kind_count> waiting;
+  relaxed_sum blocked_in_place;
   std::array<relaxed_sum, latency_histogram::bucket_count> latency;
 };
 
@@ -74,6 +76,7 @@ void route_statistics::record(nanoseconds latency, const accounting& waits, int 
   for (std::size_t kind = 0; kind < wait_kind_count; ++kind) {
     if (time.waiting[kind].count() != 0) mine.waiting[kind].add(time.waiting[kind].count());
   }
+  if (time.blocked_in_place.count() != 0) mine.blocked_in_place.add(time.blocked_in_place.count());
 }
 
 route_figures route_statistics::snapshot() const {
@@ -91,6 +94,7 @@ route_figures route_statistics::snapshot() const {
     all.latency_sum += one.latency_sum.time();
     all.latency_max = std::max(all.latency_max, one.latency_max.time());
     all.time.running += one.running.time();
+    all.time.blocked_in_place += one.blocked_in_place.time();
     for (std::size_t kind = 0; kind < wait_kind_count; ++kind) all.time.waiting[kind] += one.waiting[kind].time();
   }
   return all;

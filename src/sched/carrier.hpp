@@ -15,6 +15,7 @@
 #include <weft/sched/this_runnable.hpp>
 #include <weft/sched/turn.hpp>
 
+#include "sched/blocked_time.hpp"
 #include "sched/thread_state.hpp"
 
 // Who has a seat, and how it changes hands while a task runs.
@@ -86,6 +87,8 @@ class carrier {
     // relaxed: without a seat, only a signal handler in the same thread looks
     if (!mine) inside_.store(true, std::memory_order_relaxed);
     runs()->error_number_ = *errno_place_;
+    if (blocked_.is_noted()) [[unlikely]]
+      charge_blocked_time();
     return mine;
   }
   /// Its thread, in a signal handler too: the task that it runs is in the midst of its own code.
@@ -116,6 +119,11 @@ class carrier {
     // acquire: as above
     return blocks_.load(std::memory_order_acquire);
   }
+
+  /// The watch notes there what it sees of a stuck run.
+  [[nodiscard]] blocked_time& blocked() noexcept { return blocked_; }
+  /// Its thread: tells the task that it runs of the time that it was blocked for, up to now.
+  void charge_blocked_time() noexcept;
 
   /// Its thread, as the first thing.
   void begin_on_this_thread() noexcept;
@@ -185,6 +193,7 @@ class carrier {
   std::atomic<std::source_location> run_site_{};
   std::atomic<std::chrono::nanoseconds> run_cpu_before_{};
   std::optional<thread_usage> used_before_;
+  blocked_time blocked_;
 
   // The pool's, under its mutex.
   std::condition_variable seated_;

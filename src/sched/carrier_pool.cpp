@@ -1,5 +1,7 @@
 #include "sched/carrier_pool.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <exception>
 #include <functional>
@@ -17,6 +19,10 @@ namespace {
 
 /// How often in a row a task has to run shortly beside the seats before it may run on them again.
 constexpr std::uint8_t short_runs_wanted = 3;
+
+blocked_time::moment present_of_this_thread() noexcept {
+  return {.at = std::chrono::steady_clock::now(), .on_cpu = cpu_time_of(::pthread_self())};
+}
 
 }  // namespace
 
@@ -41,6 +47,7 @@ scheduler* scheduler_to_block() noexcept {
 void begin_blocking() noexcept {
   auto& self = *current_carrier();
   if (std::exchange(self.counts_as_work_, false)) self.owner().external_work_ended();
+  charge_blocked_time();
   self.set_blocks(true);
   if (self.seat_) self.owner().watch_->seat_is_blocked();
 }
@@ -48,6 +55,7 @@ void begin_blocking() noexcept {
 void end_blocking() noexcept {
   auto& self = *current_carrier();
   self.set_blocks(false);
+  self.blocked_.restart(*self.runs(), present_of_this_thread());  // the wait has charged what it took
   if (held_seat{}.get()) {
     self.owner().external_work_ended();  // the task holds up a virtual clock by running on a seat
   } else {
@@ -62,6 +70,18 @@ void end_blocking() noexcept {
   }
   check_threads_exist();
   return nullptr;
+}
+
+void charge_blocked_time() noexcept {
+  auto* self = current_carrier();
+  if (self && self->runs() && self->blocked().is_noted()) self->charge_blocked_time();
+}
+
+[[gnu::noinline]] void carrier::charge_blocked_time() noexcept {
+  const auto times = blocked_.take(*runs(), present_of_this_thread());
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (times[i] != std::chrono::nanoseconds{}) runs()->was_blocked(static_cast<stall_reason>(i), times[i]);
+  }
 }
 
 void carrier::begin_on_this_thread() noexcept { errno_place_ = weft_errno_location(); }
@@ -226,10 +246,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
     begun_beside_.fetch_add(1, std::memory_order_relaxed);
     running_beside_.fetch_add(1, std::memory_order_relaxed);
     lock.unlock();
-    self.began_ = std::chrono::steady_clock::now();
-    self.used_before_ = usage_of_this_thread();
-    self.note_run(self.began_, task->who().spawned_at,
-                  self.used_before_ ? self.used_before_->on_cpu : std::chrono::nanoseconds{});
+    begin_run(self, *task);
     task->resume(self);
     static_cast<void>(self.end());
     end_counting(self);
@@ -239,6 +256,13 @@ void carrier_pool::work_beside(carrier& self) noexcept {
   }
   --beside_;
   self.finished_ = true;
+}
+
+void carrier_pool::begin_run(carrier& self, const runnable& task) noexcept {
+  self.began_ = std::chrono::steady_clock::now();
+  self.used_before_ = usage_of_this_thread();
+  self.note_run(self.began_, task.who().spawned_at,
+                self.used_before_ ? self.used_before_->on_cpu : std::chrono::nanoseconds{});
 }
 
 bool carrier_pool::runs_on(carrier& self, runnable& task) noexcept {
@@ -272,9 +296,11 @@ void carrier_pool::serve_those_that_stay(carrier& self) noexcept {
     if (auto* task = self.take_stayer()) {
       // relaxed: a number, as below
       running_beside_.fetch_add(1, std::memory_order_relaxed);
+      begin_run(self, *task);
       task->resume(self);
       static_cast<void>(self.end());
       end_counting(self);
+      self.forget_run();
       running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
       continue;
     }
@@ -318,6 +344,33 @@ std::vector<carrier_pool::long_run> carrier_pool::find_long_runs(std::chrono::st
                      .by = &each});
   }
   return found;
+}
+
+void carrier_pool::note_blocked(std::chrono::steady_clock::time_point present) {
+  looked_at_.clear();
+  {
+    std::lock_guard guard{mutex_};
+    for (auto& each : carriers_) {
+      // acquire: its CPU time before; pairs with note_run()
+      const auto began = each.run_began_.load(std::memory_order_acquire);
+      const std::chrono::steady_clock::time_point since{std::chrono::steady_clock::duration{began}};
+      if (began == 0 || each.blocks() || present - since < short_run_ || !each.blocked_.is_due(since, present))
+        continue;
+      looked_at_.push_back({.by = &each, .began = began, .thread_id = each.thread_id_});
+    }
+  }
+  // Without the mutex: a look takes some microseconds. Only the caller's thread destroys carriers.
+  for (const auto& [by, began, thread_id] : looked_at_) {
+    const auto* task = by->runs();
+    // relaxed: acquired above; of a run that has begun since, at worst, which the last look finds
+    const auto cpu_before = by->run_cpu_before_.load(std::memory_order_relaxed);
+    const auto why = activity_of(thread_id).reason;
+    const blocked_time::moment now{.at = std::chrono::steady_clock::now(), .on_cpu = cpu_time(*by)};
+    // acquire: the look at what it does comes first. A run that begins after this one costs no more than one look.
+    if (!task || by->run_began_.load(std::memory_order_acquire) != began) continue;
+    const std::chrono::steady_clock::time_point since{std::chrono::steady_clock::duration{began}};
+    by->blocked_.note(*task, {.at = since, .on_cpu = cpu_before}, now, why);
+  }
 }
 
 void carrier_pool::set_reported(const long_run& run) noexcept {

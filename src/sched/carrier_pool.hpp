@@ -56,7 +56,7 @@ class carrier_pool {
   void add_beside() noexcept;
 
   /// What `thread` has used of a core so far, and its number to the system. Any thread that knows it is not joined.
-  [[nodiscard]] std::chrono::nanoseconds cpu_time(carrier& one) noexcept;
+  [[nodiscard]] static std::chrono::nanoseconds cpu_time(carrier& one) noexcept;
   [[nodiscard]] int thread_id(carrier& one) noexcept;
   /// From now on the system runs it after the seats' carriers. It cannot be undone without privilege.
   void lower_priority(carrier& one) noexcept;
@@ -78,6 +78,9 @@ class carrier_pool {
   [[nodiscard]] std::vector<long_run> find_long_runs(std::chrono::steady_clock::time_point before);
   /// The watch, before it calls prepare_spare() again, which may end the carrier.
   void set_reported(const long_run& run) noexcept;
+  /// The watch: notes of the runs without a seat that have gone on for longer than a short one whether they are blocked
+  /// at present.
+  void note_blocked(std::chrono::steady_clock::time_point present);
   /// Whether runs without a seat go on that were not reported.
   [[nodiscard]] bool may_have_long_runs() noexcept;
   /// Whether no task waits to run beside, and none does, those included that lost their seat and have not parked since.
@@ -101,11 +104,19 @@ class carrier_pool {
   void work(carrier& self) noexcept;
   void work_beside(carrier& self) noexcept;
   void end_counting(carrier& self) noexcept;
+  /// A run without a seat begins.
+  static void begin_run(carrier& self, const runnable& task) noexcept;
   void serve_those_that_stay(carrier& self) noexcept;
   [[nodiscard]] seat* wait_for_seat(carrier& self);
 
   scheduler& owner_;
   std::chrono::nanoseconds short_run_{};
+  struct looked_at {
+    carrier* by;
+    std::chrono::steady_clock::rep began;
+    int thread_id;
+  };
+  std::vector<looked_at> looked_at_;  // note_blocked()'s
   global_queue waiting_;
   // Counts what was pushed to waiting_, and wakes those who wait for that. Not a condition variable, in which a seat's
   // carrier that wakes one may have to wait for another of them to get a core at its low priority.

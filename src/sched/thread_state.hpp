@@ -39,7 +39,7 @@ struct thread_activity {
   std::string system_call = {};
   const void* lock = nullptr;   ///< the futex that it waits for
   const void* place = nullptr;  ///< where in the code it is, when it does not run
-  /// It goes on as if nothing had been after a signal handler has run. Not so for some system calls.
+  /// It goes on as if nothing had been after a signal handler of weft's has run. Not so for a few system calls.
   bool can_be_interrupted = true;
 };
 [[nodiscard]] thread_activity activity_of(int thread_id);

@@ -139,10 +139,17 @@ void watch::work() {
     auto present = clock::now();
     for (std::size_t i = 0; i < seen_.size(); ++i) look_at(*owner_.seats_[i], seen_[i], present);
     add_threads_beside();
+    note_blocked_beside(present);
     look_at_cores(present);
     tell();
     warn_of_long_runs(present);
   }
+}
+
+void watch::note_blocked_beside(clock::time_point present) noexcept try {
+  carriers_.note_blocked(present);
+} catch (const std::bad_alloc&) {
+  // One look less.
 }
 
 void watch::warn_of_long_runs(clock::time_point present) noexcept try {
@@ -166,7 +173,7 @@ void watch::look_at(seat& one, sighting& seen, clock::time_point present) {
   auto held = present - seen.since;
   if (held < options_.slice) return;
   const bool warn = !seen.warned && long_runs_.wants(held, present);
-  if (seen.reported && !warn && !one.where_to_wait().prepare_hand_over()) return;
+  if (seen.reported && !warn && !one.where_to_wait().prepare_hand_over()) return note_blocked(sits, seen, present);
 
   untold found;
   found.event.held = held;
@@ -190,7 +197,9 @@ void watch::explain(untold& found, carrier& by, const sighting& seen) {
   auto& event = found.event;
   found.thread_id = carriers_.thread_id(by);
   event.on_cpu = carriers_.cpu_time(by) - seen.cpu_time;
+  const auto* task = by.runs();
   auto activity = activity_of(found.thread_id);
+  note_blocked(by, task, seen, activity.reason);
   event.reason = activity.reason;
   event.system_call = std::move(activity.system_call);
   event.lock = activity.lock;
@@ -200,6 +209,21 @@ void watch::explain(untold& found, carrier& by, const sighting& seen) {
   if (event.reason == stall_reason::computing && event.on_cpu * 2 < event.held - tick_) {
     event.reason = stall_reason::not_scheduled;
   }
+}
+
+void watch::note_blocked(carrier& by, const sighting& seen, clock::time_point present) noexcept try {
+  if (!by.blocked().is_due(seen.since, present)) return;
+  const auto* task = by.runs();
+  note_blocked(by, task, seen, activity_of(carriers_.thread_id(by)).reason);
+} catch (const std::bad_alloc&) {
+  // One look less.
+}
+
+// The caller looked at `task` before it looked at what the thread does. Where another run has begun since, its look is
+// of that task, or of no task.
+void watch::note_blocked(carrier& by, const runnable* task, const sighting& seen, stall_reason why) noexcept {
+  if (!task || by.blocks()) return;  // the wait in which it blocks charges that
+  by.blocked().note(*task, {.at = seen.since, .on_cpu = seen.cpu_time}, {clock::now(), carriers_.cpu_time(by)}, why);
 }
 
 bool watch::take_from(seat& one, carrier& stuck, const sighting& seen, untold& found, only_if how) {

@@ -102,6 +102,10 @@ class watch {
   /// Counts the event. Returns whether to tell of it.
   [[nodiscard]] bool record(const stall& event, clock::time_point present);
   void tell();
+  /// Notes what keeps the thread of a stuck run off its core: see blocked_time.
+  void note_blocked(carrier& by, const sighting& seen, clock::time_point present) noexcept;
+  void note_blocked(carrier& by, const runnable* task, const sighting& seen, stall_reason why) noexcept;
+  void note_blocked_beside(clock::time_point present) noexcept;
   void warn_of_long_runs(clock::time_point present) noexcept;
 
   scheduler& owner_;

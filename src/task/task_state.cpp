@@ -257,6 +257,15 @@ bool task_state::observe_end(end_observer& observer) noexcept {
   return true;
 }
 
+void task_state::was_blocked(sched::stall_reason why, std::chrono::nanoseconds time) noexcept {
+  if (!account) return;
+  const auto kind = why == sched::stall_reason::lock         ? wait_kind::lock
+                    : why == sched::stall_reason::page_fault ? wait_kind::file
+                                                             : wait_kind::blocking;
+  account->add(kind, time);
+  account->blocked_in_place += time;
+}
+
 void task_state::announce_end() noexcept {
   leave_own_code(*on_);
   if (stays_on_thread()) on_->end_stay();
@@ -292,6 +301,8 @@ void task_state::announce_end() noexcept {
 bool cancelled() noexcept { return detail::current_task().must_stop(); }
 
 void yield() noexcept { detail::current_stack().yield(); }
+
+void accounting_scope::bring_up_to_date() noexcept { sched::charge_blocked_time(); }
 
 namespace detail {
 

@@ -1,4 +1,5 @@
 // How much memory a photo takes is counted before it is decoded: here the count is compared with what was allocated.
+// And memory that is not to be had is never taken for a damaged photo.
 
 #include "image.hpp"
 
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <new>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -37,7 +39,27 @@ namespace {
 std::atomic<std::size_t> live{0};
 std::atomic<std::size_t> peak{0};
 
+constexpr long never = -1;
+std::atomic<long> before_failure{never};  ///< how many allocations go well before one fails
+std::atomic<bool> fails_on{false};        ///< all those behind it fail too
+std::atomic<long> failures{0};
+
 // relaxed, all: one thread allocates while the test counts.
+bool fails() noexcept {
+  const long left = before_failure.load(std::memory_order_relaxed);
+  if (left == never) return false;
+  if (left > 0 || !fails_on.load(std::memory_order_relaxed)) {
+    before_failure.store(left - 1, std::memory_order_relaxed);
+  }
+  if (left == 0) failures.fetch_add(1, std::memory_order_relaxed);
+  return left == 0;
+}
+
+void* none() noexcept {
+  errno = ENOMEM;
+  return nullptr;
+}
+
 void* counted(void* memory) noexcept {
   if (!memory) return memory;
   const auto bytes = ::malloc_usable_size(memory);
@@ -55,21 +77,24 @@ void discounted(void* memory) noexcept {
 
 // In the place of the C library's, for all libraries of the program.
 extern "C" {
-void* malloc(std::size_t bytes) { return counted(__libc_malloc(bytes)); }
-void* calloc(std::size_t count, std::size_t bytes) { return counted(__libc_calloc(count, bytes)); }
+void* malloc(std::size_t bytes) { return fails() ? none() : counted(__libc_malloc(bytes)); }
+void* calloc(std::size_t count, std::size_t bytes) { return fails() ? none() : counted(__libc_calloc(count, bytes)); }
 void* realloc(void* before, std::size_t bytes) {
+  if (fails()) return none();
   // While it copies, both are there.
   const std::size_t bytes_before = before ? ::malloc_usable_size(before) : 0;
   void* after = __libc_realloc(before, bytes);
   if (after || bytes == 0) live.fetch_sub(bytes_before, std::memory_order_relaxed);  // relaxed: as above
   return counted(after);
 }
-void* memalign(std::size_t alignment, std::size_t bytes) { return counted(__libc_memalign(alignment, bytes)); }
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) { return counted(__libc_memalign(alignment, bytes)); }
+void* memalign(std::size_t alignment, std::size_t bytes) {
+  return fails() ? none() : counted(__libc_memalign(alignment, bytes));
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) { return ::memalign(alignment, bytes); }
 int posix_memalign(void** into, std::size_t alignment, std::size_t bytes) {
-  void* made = __libc_memalign(alignment, bytes);
+  void* made = ::memalign(alignment, bytes);
   if (!made) return ENOMEM;
-  *into = counted(made);
+  *into = made;
   return 0;
 }
 void free(void* memory) {
@@ -137,6 +162,54 @@ TEST(image_memory, of_any_png_is_small) {
     const auto header = gallery::inspect(photos::flat_png(10'000, 10'000, {1, 0, interlaced}));
     ASSERT_TRUE(header);
     EXPECT_LE(header->working_bytes, 256 * mebibyte);
+  }
+}
+
+/// What inspect() and render() make of `photo`: the thumbnails behind each other, or why there are none.
+photos::bytes thumbnails_of(const photos::bytes& photo, std::string& refusal) {
+  const auto header = gallery::inspect(photo);
+  const auto rendered = header ? gallery::render(photo) : std::unexpected(header.error());
+  if (!rendered) refusal = rendered.error().message;
+  photos::bytes all;
+  if (!rendered) return all;
+  for (const auto& each : rendered->thumbnails) all.insert(all.end(), each.jpeg.begin(), each.jpeg.end());
+  return all;
+}
+
+/// Lets the allocations of rendering `photo` fail, one in each run: each of the first hundred, then some.
+void expect_want_of_memory_is_told(const photos::bytes& photo, const std::string& what, bool all_behind_fail) {
+  std::string refusal;
+  const auto wanted = thumbnails_of(photo, refusal);
+  ASSERT_EQ(refusal, "") << what;
+  long failing = 0;
+  for (bool failed = true; failed; failing += failing < 100 ? 1 : 97) {
+    photos::bytes made;
+    bool threw = false;
+    // relaxed, all: as above
+    failures.store(0, std::memory_order_relaxed);
+    fails_on.store(all_behind_fail, std::memory_order_relaxed);
+    before_failure.store(failing, std::memory_order_relaxed);
+    try {
+      made = thumbnails_of(photo, refusal);
+    } catch (const std::bad_alloc&) {
+      threw = true;
+    }
+    before_failure.store(never, std::memory_order_relaxed);
+    failed = failures.load(std::memory_order_relaxed) != 0;
+    ASSERT_EQ(refusal, "") << what << ", allocation " << failing;
+    // libjpeg does with less where it gets less.
+    EXPECT_TRUE(threw ? failed : made == wanted) << what << ", allocation " << failing;
+  }
+  EXPECT_GT(failing, 5) << what;
+}
+
+TEST(image_memory, that_is_not_to_be_had_is_no_damage) {
+  for (const bool all_behind_fail : {false, true}) {
+    expect_want_of_memory_is_told(photos::png(300, 40), "PNG", all_behind_fail);
+    expect_want_of_memory_is_told(photos::half_transparent_png(90, 40), "PNG with alpha", all_behind_fail);
+    expect_want_of_memory_is_told(photos::flat_png(300, 40, {8, 3, true}), "PNG with a palette", all_behind_fail);
+    expect_want_of_memory_is_told(photos::jpeg(300, 40), "JPEG", all_behind_fail);
+    expect_want_of_memory_is_told(photos::jpeg(300, 40, {0, true, 6}), "progressive JPEG", all_behind_fail);
   }
 }
 

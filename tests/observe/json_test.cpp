@@ -54,6 +54,7 @@ TEST(to_json, gives_every_figure_of_a_route_in_seconds) {
   EXPECT_DOUBLE_EQ(time["waiting"]["file"].get<double>(), 0.5);
   EXPECT_EQ(time["waiting"]["compute"], 0.0);
   EXPECT_EQ(time["waiting"].size(), wait_kind_count);
+  EXPECT_DOUBLE_EQ(time["blocked_in_place"].get<double>(), 0.25);
   EXPECT_DOUBLE_EQ(time["running"].get<double>(), 99 * 0.005 + 1.905);
   EXPECT_DOUBLE_EQ(time["total"].get<double>(), 11.9);
   EXPECT_EQ(upload["verdict"], "I/O-bound");

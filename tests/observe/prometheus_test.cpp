@@ -107,6 +107,7 @@ TEST(to_prometheus, gives_counts_and_times_by_route) {
   EXPECT_EQ(read.at("weft_requests_total", of({{"status", "5xx"}})), 1);
   EXPECT_DOUBLE_EQ(read.at("weft_request_running_seconds_total", of({})), 2.4);
   EXPECT_DOUBLE_EQ(read.at("weft_request_waiting_seconds_total", of({{"for", "socket"}})), 9.0);
+  EXPECT_DOUBLE_EQ(read.at("weft_request_blocked_in_place_seconds_total", of({})), 0.25);
   EXPECT_EQ(read.at("weft_requests_in_flight", {}), 3);
   EXPECT_EQ(read.at("weft_requests_abandoned_total", {}), 1);
 }

@@ -1,9 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <latch>
+#include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include <poll.h>
 
 #include <weft/base/clock.hpp>
 #include <weft/observe/recorder.hpp>
@@ -240,6 +245,110 @@ TEST_P(spans_of_tasks, keep_the_waits_of_requests_that_wait_at_the_same_time_apa
   });
   EXPECT_TRUE(slept(waiting_for(route_.snapshot(), wait_kind::timer), 10 * 10ms));
   EXPECT_TRUE(slept(waiting_for(slow.snapshot(), wait_kind::timer), 10 * 1s));
+}
+
+// Real time: the watch looks at threads. A request blocks until the watch has seen it do so.
+class blocked_spans : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  template <class F>
+  void run(F f) {
+    runtime_options options{.seats = GetParam()};
+    options.watch.slice = 2ms;
+    runtime home{std::move(options)};
+    run_in(home, {.name = "test"}, std::move(f));
+  }
+
+  /// Serves a request that calls `block` until nine tenths of its time since the first call are known to be blocked.
+  template <class F>
+  void serve(F block) {
+    span request{recorder_};
+    serve_within(request, block);
+    request.close(route_, 200);
+  }
+  template <class F>
+  static void serve_within(span& request, F block) {
+    const auto before = request.waits().blocked_in_place;
+    const auto began = now();
+    do {
+      block();
+    } while ((request.waits().blocked_in_place - before) * 10 < (now() - began) * 9);
+  }
+
+  void expect_io_bound(wait_kind kind) {
+    const auto figures = route_.snapshot();
+    EXPECT_EQ(figures.time.verdict(), verdict::io_bound);
+    EXPECT_EQ(waiting_for(figures, kind), figures.time.blocked_in_place);
+    EXPECT_GT(figures.time.blocked_in_place, 0ns);
+    EXPECT_LE(figures.time.blocked_in_place, figures.latency_sum);
+  }
+
+  recorder recorder_;
+  route_statistics& route_ = recorder_.add_route("GET", "/");
+};
+INSTANTIATE_TEST_SUITE_P(seats, blocked_spans, ::testing::Values(std::size_t{1}, std::size_t{3}),
+                         [](const auto& each) { return "seats_" + std::to_string(each.param); });
+
+void block_in_poll() { ::poll(nullptr, 0, 30); }
+
+void block_on_an_os_lock() {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock{mutex};
+  never.wait_for(lock, 30ms);
+}
+
+TEST_P(blocked_spans, count_a_system_call_of_a_virtual_thread_as_a_wait_for_what_blocks) {
+  run([&] { serve(block_in_poll); });
+  expect_io_bound(wait_kind::blocking);
+}
+
+TEST_P(blocked_spans, count_an_os_lock_as_a_wait_for_a_lock) {
+  run([&] { serve(block_on_an_os_lock); });
+  expect_io_bound(wait_kind::lock);
+}
+
+TEST_P(blocked_spans, count_it_in_every_run_of_a_task_on_a_seat_and_beside) {
+  run([&] {
+    span request{recorder_};
+    for (int runs = 0; runs < 3; ++runs) {
+      serve_within(request, block_in_poll);
+      yield();
+    }
+    request.close(route_, 200);
+  });
+  expect_io_bound(wait_kind::blocking);
+}
+
+TEST_P(blocked_spans, count_it_for_coroutines_and_for_tasks_that_stay_on_their_thread) {
+  run([&] {
+    spawn([&]() -> task<void> {
+      serve(block_in_poll);
+      co_await async_yield();
+      serve(block_in_poll);
+    }).join();
+    spawn({.stays_on_thread = true}, [&] {
+      serve(block_in_poll);
+      yield();
+      serve(block_in_poll);
+    }).join();
+  });
+  expect_io_bound(wait_kind::blocking);
+}
+
+TEST_P(blocked_spans, do_not_count_what_was_before_them_nor_what_a_task_computes) {
+  run([&] {
+    {
+      span earlier{recorder_};
+      serve_within(earlier, block_in_poll);
+    }
+    span request{recorder_};
+    const auto began = now();
+    while (now() - began < 30ms) {}
+    EXPECT_EQ(request.waits().blocked_in_place, 0ns);
+    request.close(route_, 200);
+  });
+  EXPECT_EQ(route_.snapshot().time.blocked_in_place, 0ns);
+  EXPECT_EQ(route_.snapshot().time.verdict(), verdict::cpu_bound);
 }
 
 TEST(span, is_in_flight_until_it_is_closed_or_abandoned) {

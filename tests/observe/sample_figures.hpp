@@ -21,6 +21,7 @@ inline figures sample_figures() {
   accounting waits;
   waits.add(wait_kind::socket, 90ms);
   waits.add(wait_kind::file, 5ms);
+  waits.blocked_in_place = 2500us;
   for (int i = 0; i < 99; ++i) upload.record(100ms, waits, 201);
   upload.record(2s, waits, 503);
 

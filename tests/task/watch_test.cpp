@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>
 
+#include "base/system_call.hpp"
 #include "task/page_fault.hpp"
 
 // Real time: a virtual clock never sees a task that does not park. Nothing here waits for time to pass, though: a stuck
@@ -104,9 +106,9 @@ class pipe_ends {
     EXPECT_EQ(::read(ends_[0], &got, 1), 1);
     return got;
   }
-  int poll() const noexcept {
+  int poll(int timeout) const noexcept {
     pollfd readable{.fd = ends_[0], .events = POLLIN, .revents = 0};
-    auto found = ::poll(&readable, 1, -1);
+    auto found = ::poll(&readable, 1, timeout);
     if (found == 1) read();
     return found;
   }
@@ -311,9 +313,46 @@ TEST(watch, what_it_tells_carries_the_stack_of_a_task_that_reads_and_the_read_go
               });
 }
 
-TEST(watch, it_does_not_interrupt_what_would_fail) {
+[[gnu::noinline]] int poll_here(const pipe_ends& pipe, int timeout) {
+  auto found = pipe.poll(timeout);
+  asm volatile("");  // no tail call
+  return found;
+}
+
+TEST(watch, what_it_tells_carries_the_stack_of_a_task_that_polls_and_the_poll_goes_on) {
+  if (!base::makes_calls_again) GTEST_SKIP() << "the watch leaves such calls alone, here";
   pipe_ends pipe;
-  expect_told([] {}, [&] { EXPECT_EQ(pipe.poll(), 1); }, [&] { pipe.write('x'); },
+  expect_told([] {}, [&] { EXPECT_EQ(poll_here(pipe, -1), 1); }, [&] { pipe.write('x'); },
+              [&](const sched::stall& event) {
+                return event.system_call == "poll" && event.trace.size() > 1 && goes_through(event.trace, &poll_here);
+              });
+}
+
+[[gnu::noinline]] bool sleep_here(std::chrono::nanoseconds time) {
+  const auto before = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(time);
+  const bool slept = std::chrono::steady_clock::now() - before >= time;
+  asm volatile("");  // no tail call
+  return slept;
+}
+
+TEST(watch, what_it_tells_carries_the_stack_of_a_task_that_sleeps_and_the_sleep_lasts_as_long) {
+  if (!base::makes_calls_again) GTEST_SKIP() << "the watch leaves such calls alone, here";
+  std::atomic<bool> released{false};
+  auto sleep_until_released = [&] {
+    // relaxed: what ends the test alone
+    while (!released.load(std::memory_order_relaxed)) EXPECT_TRUE(sleep_here(40ms));
+  };
+  expect_told([&] { released = false; }, sleep_until_released, [&] { released = true; },
+              [](const sched::stall& event) {
+                return event.system_call == "clock_nanosleep" && event.trace.size() > 1 &&
+                       goes_through(event.trace, &sleep_here);
+              });
+}
+
+TEST(watch, it_does_not_interrupt_what_would_fail_or_last_longer) {
+  pipe_ends pipe;
+  expect_told([] {}, [&] { EXPECT_EQ(poll_here(pipe, 3'600'000), 1); }, [&] { pipe.write('x'); },
               [&](const sched::stall& event) {
                 if (event.system_call != "poll") return false;
                 EXPECT_EQ(event.trace.size(), 1u) << "the system call alone is known";

@@ -17,7 +17,7 @@ enum class wait_kind : std::uint8_t {
   lock,      ///< a mutex, semaphore, latch, condition
   join,      ///< another task's end
   compute,   ///< its turn on, and the answer of, the compute carriers
-  blocking,  ///< a call that blocks in the kernel, made on its behalf
+  blocking,  ///< a call that blocks in the kernel, made on its behalf, or by the task itself
 };
 
 inline constexpr std::size_t wait_kind_count = 8;
@@ -35,6 +35,9 @@ inline constexpr std::size_t wait_kind_count = 8;
 struct accounting {
   /// Wall time spent waiting, by what was waited for.
   std::array<std::chrono::nanoseconds, wait_kind_count> waited{};
+  /// Part of `waited`: for how long the task kept its OS thread blocked in the kernel, where a wait of weft's would
+  /// have parked it. As far as the watch saw it, which looks at what has run for longer than a slice (10 ms).
+  std::chrono::nanoseconds blocked_in_place{};
   /// How long compute() ran on behalf of the work; part of waited[compute] as well.
   std::chrono::nanoseconds computed{};
 

@@ -34,6 +34,9 @@ struct time_figures {
   std::chrono::nanoseconds running{};
   /// By what was waited for. `wait_kind::compute` is the time in the queue for a core, not the computing itself.
   std::array<std::chrono::nanoseconds, wait_kind_count> waiting{};
+  /// Part of `waiting`: the requests' own tasks kept an OS thread blocked in the kernel for so long. What blocks there
+  /// belongs into blocking(), or behind one of weft's waits.
+  std::chrono::nanoseconds blocked_in_place{};
 
   [[nodiscard]] std::chrono::nanoseconds total() const noexcept;
   /// The share (0 to 1) of the time in which a CPU had nothing to do for it: every wait but the one for a core.

@@ -71,8 +71,11 @@ class span {
   /// Records the request: `status` is the HTTP status of its answer, 100 to 599. Once.
   void close(route_statistics& route, int status) noexcept;
 
-  /// What the request has waited for so far.
-  [[nodiscard]] const accounting& waits() const noexcept { return waits_; }
+  /// What the request has waited for so far. Thread: the span's.
+  [[nodiscard]] const accounting& waits() const noexcept {
+    accounting_scope::bring_up_to_date();
+    return waits_;
+  }
 
  private:
   recorder& owner_;

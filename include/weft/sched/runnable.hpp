@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <source_location>
 #include <string_view>
@@ -12,6 +13,7 @@ namespace weft::sched {
 class carrier;
 class scheduler;
 enum class departure : std::uint8_t;
+enum class stall_reason : std::uint8_t;
 
 /// Why a wait ended, when it was not one of its own cases (those count from 0).
 enum class wake_reason : std::int32_t { deadlocked = -3, timed_out = -2, cancelled = -1, first_case = 0 };
@@ -73,6 +75,10 @@ class runnable {
     std::source_location spawned_at = {};
   };
   [[nodiscard]] virtual identity who() const noexcept { return {}; }
+
+  /// Owner, in its own code or as it leaves it: the watch saw that it kept its OS thread blocked in the kernel for so
+  /// long, by `why`.
+  virtual void was_blocked(stall_reason /*why*/, std::chrono::nanoseconds /*time*/) noexcept {}
 
   /// Owner: starts a wait. Returns false, and starts none, when the wait is cancellable and a cancel was requested.
   [[nodiscard]] bool begin_wait(cancellable how) noexcept {

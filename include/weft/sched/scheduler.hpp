@@ -196,6 +196,10 @@ void begin_blocking() noexcept;
 /// move on first.
 void end_blocking() noexcept;
 
+/// Tells the calling task, by runnable::was_blocked(), of the time that it kept its OS thread blocked for up to now. It
+/// is told as well whenever it parks, yields or ends. Nothing on a plain OS thread.
+void charge_blocked_time() noexcept;
+
 /// The task that the calling carrier runs; null when it runs none or is a plain OS thread. Never inlined, so that no
 /// compiler keeps the thread's address across a park.
 [[nodiscard]] runnable* current_runnable() noexcept;

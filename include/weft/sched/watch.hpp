@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include <weft/base/clock.hpp>
-#include <weft/base/report.hpp>
 #include <weft/base/containers.hpp>
+#include <weft/base/report.hpp>
 
 namespace weft::sched {
 
@@ -74,8 +74,8 @@ struct watch_options {
   /// they are counted only.
   std::function<void(const stall&)> on_stall = {};
   /// Whether what on_stall is told carries a stack trace. For that the task's OS thread is interrupted by a signal
-  /// (SIGURG; a handler of the program's goes on to get its own), unless it is in a system call that would then fail
-  /// with EINTR instead of going on.
+  /// (SIGURG; a handler of the program's goes on to get its own), unless it is in one of the few system calls that
+  /// would then fail with EINTR instead of going on: a poll with a timeout, a sleep that is not counted down in place.
   bool traces = true;
   /// Told, in one line, of each run that has gone on for longer than `warn_after`, once a run and at most once a
   /// second, on the watch's thread. A runtime sets it: see warning_options. Empty: nobody.

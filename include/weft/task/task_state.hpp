@@ -81,6 +81,7 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] std::string_view name() const noexcept { return {name_, name_bytes_}; }
   [[nodiscard]] sched::carrier* stays_on() const noexcept final { return on_; }
   [[nodiscard]] identity who() const noexcept override { return {.name = name(), .spawned_at = site_}; }
+  void was_blocked(sched::stall_reason why, std::chrono::nanoseconds time) noexcept final;
   /// Before it is scheduled. Keeps the first 65,535 bytes.
   void set_name(std::string_view name) noexcept {
     name_ = name.data();
@@ -376,11 +377,19 @@ class deadline_scope {
 class accounting_scope {
  public:
   explicit accounting_scope(accounting& account) noexcept : task_{detail::current_task()}, outer_{task_.account} {
+    bring_up_to_date();
     task_.account = &account;
   }
-  ~accounting_scope() { task_.account = outer_; }
+  ~accounting_scope() {
+    bring_up_to_date();
+    task_.account = outer_;
+  }
   accounting_scope(const accounting_scope&) = delete;
   accounting_scope& operator=(const accounting_scope&) = delete;
+
+  /// Before `account` is read: adds the time that the task was blocked for since its last wait. The scope's end does
+  /// the same.
+  static void bring_up_to_date() noexcept;
 
  private:
   detail::task_state& task_;

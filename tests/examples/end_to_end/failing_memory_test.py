@@ -84,26 +84,31 @@ class FailingMemoryTest(services.ServicesTest):
         for odds in ODDS:
             with self.subTest(odds=odds):
                 gallery = self.start(reactor)
-                self.statuses = {}
-                self.let_fail(odds)
-                clients = [threading.Thread(target=self.client, args=(gallery, number)) for number in range(CLIENTS)]
-                for each in clients:
-                    each.start()
-                for each in clients:
-                    each.join()
-                self.let_fail(0)
-                self.addCleanup(gallery.kill)
-                print(f"{reactor}, one in {odds} fails: {dict(sorted(self.statuses.items()))}")
-                self.assertIsNone(gallery.process.poll(), gallery.errors())
-                self.assertLessEqual(set(self.statuses), {0, 200, 201, 404, 500, 503})
-                self.assertEqual(gallery.get("/health").status, 200, gallery.errors())
-                photo = drawn_photos.png(50, 50, f"afterwards {odds}")
-                self.assertEqual(gallery.upload(photo).status, 201, gallery.errors())
-                self.check(gallery)
-                self.assertEqual(gallery.stop(), 0, gallery.errors())
+                try:
+                    self.check_under(odds, reactor, gallery)
+                finally:
+                    gallery.kill()
                 again = self.start(reactor)
                 self.check(again)
                 self.assertEqual(again.stop(), 0, again.errors())
+
+    def check_under(self, odds, reactor, gallery):
+        self.statuses = {}
+        self.let_fail(odds)
+        clients = [threading.Thread(target=self.client, args=(gallery, number)) for number in range(CLIENTS)]
+        for each in clients:
+            each.start()
+        for each in clients:
+            each.join()
+        self.let_fail(0)
+        print(f"{reactor}, one in {odds} fails: {dict(sorted(self.statuses.items()))}")
+        self.assertIsNone(gallery.process.poll(), gallery.errors())
+        self.assertLessEqual(set(self.statuses), {0, 200, 201, 404, 500, 503})
+        self.assertEqual(gallery.get("/health").status, 200, gallery.errors())
+        photo = drawn_photos.png(50, 50, f"afterwards {odds}")
+        self.assertEqual(gallery.upload(photo).status, 201, gallery.errors())
+        self.check(gallery)
+        self.assertEqual(gallery.stop(), 0, gallery.errors())
 
     def test_on_epoll_a_request_fails_and_the_gallery_goes_on(self):
         self.check_goes_on("epoll")
