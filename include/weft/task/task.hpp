@@ -9,8 +9,8 @@
 #include <weft/base/check.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/coroutine_task.hpp>
-#include <weft/task/frame_memory.hpp>
 #include <weft/task/foreign_wait.hpp>
+#include <weft/task/frame_memory.hpp>
 #include <weft/task/outcome.hpp>
 #include <weft/task/transfer.hpp>
 
@@ -39,7 +39,7 @@ template <class T>
 struct promise;
 
 template <class T>
-struct promise_base : async_frame, frame_memory<promise<T>> {
+struct promise_base : async_frame, frame_memory<promise<T>, alignof(outcome<T>)> {
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { result.set_error(std::current_exception()); }
