@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -123,12 +124,12 @@ void carry_out(const attempt& what) {
 }
 
 /// Fills most of its stack, and says at the end whether that is as it was.
-bool keep_a_stack_full(std::size_t stack_bytes, const bool& is_over) {
+bool keep_a_stack_full(std::size_t stack_bytes, const std::atomic<bool>& is_over) {
   const std::size_t bytes = stack_bytes - std::min(stack_bytes / 2, (stack::instrumented ? 64 : 24) * kib);
   auto* memory = static_cast<unsigned char*>(alloca(bytes));
   std::memset(memory, 0x11, bytes);
   use(memory);
-  while (!is_over) yield();
+  while (!is_over.load()) yield();
   return std::all_of(memory, memory + bytes, [](unsigned char each) { return each == 0x11; });
 }
 
@@ -140,7 +141,7 @@ constexpr int corrupt = 42;
   setrlimit(RLIMIT_CORE, &no_core);
   runtime home{{.seats = 1}};
   const bool unharmed = run_in(home, {.name = "main", .stack_bytes = 32 * kib * kib}, [&] {
-    bool is_over = false;
+    std::atomic<bool> is_over{false};
     std::vector<join_handle<bool>> neighbours;
     auto add = [&] {
       neighbours.push_back(spawn({.name = "neighbour", .stack_bytes = what.stack_bytes},

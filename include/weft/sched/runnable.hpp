@@ -333,6 +333,7 @@ struct wait_node : base::list_hook {
   runnable* task = nullptr;
   std::uint32_t epoch = 0;
   // The two share a word, which each writes alone: the waiter before it arms the node, the claimer after it claimed.
+  // From arming on until it was notified the waiter does not even read it.
   std::int32_t case_index : 31 = 0;
   /// The wait was claimed through this node. Written by the claimer, read by the waiter once it was notified.
   bool claimed : 1 = false;

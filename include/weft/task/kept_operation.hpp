@@ -136,6 +136,7 @@ class kept_operation {
   }
   bool arm(wait_node& node) {
     if (phase_ == phase::not_begun) begin(static_cast<task_state&>(*node.task));
+    if constexpr (has_own_deadline) prepare_timer(node);
     if (phase_ == phase::complete || as_->listen(node)) return node.claim();
     if constexpr (has_own_deadline) return arm_timer(node);
     return false;
@@ -206,6 +207,12 @@ class kept_operation {
 
   static constexpr bool may_be_left = left_by_request<operation_type> && !runs_to_its_end;
 
+  /// Before `node` can be claimed.
+  void prepare_timer(const wait_node& node) noexcept {
+    own_.node.task = node.task;
+    own_.node.epoch = node.epoch;
+    own_.node.case_index = node.case_index + 1;
+  }
   /// It is under way, and `node` listens to it. True as that of arm().
   bool arm_timer(wait_node& node) {
     if (own_.expired || op_.own_deadline() == no_deadline) return false;
@@ -214,9 +221,6 @@ class kept_operation {
       expire(static_cast<const task_state&>(*node.task));
       return (!is_under_way() || as_->listen(node)) && node.claim();
     }
-    own_.node.task = node.task;
-    own_.node.epoch = node.epoch;
-    own_.node.case_index = node.case_index + 1;
     return own_.timer->arm(own_.node);
   }
   void disarm_timer(wait_node& node) {

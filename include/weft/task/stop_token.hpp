@@ -32,8 +32,8 @@ class with_stop_token_operation : public detail::wrapped<Op> {
 
   bool arm(wait_node& outer) {
     stopped_ = false;
+    detail::begin_case(stop_node_, outer, case_count() - 1);  // `outer` is read before it can be claimed
     if (this->op_.arm(outer)) return true;
-    detail::begin_case(stop_node_, outer, case_count() - 1);
     // Calls at once when the stop was requested before: then the wait is over, as if it had been right after.
     callback_.emplace(token_, claim_wait{&stop_node_});
     return false;

@@ -32,6 +32,7 @@ class with_deadline_operation : public detail::wrapped<Op> {
 
   bool arm(wait_node& outer) {
     expired_ = false;
+    detail::begin_case(timer_node_, outer, case_count() - 1);  // `outer` is read before it can be claimed
     if (this->op_.arm(outer)) return true;
     if (until_ == no_deadline) return false;
     if (timer_.try_complete()) {
@@ -39,7 +40,6 @@ class with_deadline_operation : public detail::wrapped<Op> {
       this->op_.disarm(outer);
       return expired_ = true;
     }
-    detail::begin_case(timer_node_, outer, case_count() - 1);
     return timer_.arm(timer_node_);
   }
   void disarm(wait_node& outer) {
