@@ -242,8 +242,9 @@ void carrier_pool::work_beside(carrier& self) noexcept {
       --idle_beside_;
       continue;
     }
-    // relaxed: numbers, as at the end; the second one under the mutex, for is_idle_beside()
+    // relaxed: numbers, as at the end; under the mutex, for is_idle_beside()
     begun_beside_.fetch_add(1, std::memory_order_relaxed);
+    resumed_.fetch_add(1, std::memory_order_relaxed);
     running_beside_.fetch_add(1, std::memory_order_relaxed);
     lock.unlock();
     begin_run(self, *task);
@@ -293,14 +294,20 @@ void carrier_pool::serve_those_that_stay(carrier& self) noexcept {
   // seq_cst: before the look at the queue; pairs with runs_on()
   self.sits_on_.store(nullptr, std::memory_order_seq_cst);
   while (self.staying_ != 0) {
-    if (auto* task = self.take_stayer()) {
-      // relaxed: a number, as below
-      running_beside_.fetch_add(1, std::memory_order_relaxed);
-      begin_run(self, *task);
-      task->resume(self);
-      static_cast<void>(self.end());
-      end_counting(self);
-      self.forget_run();
+    if (self.has_stayers()) {
+      {
+        // Before it is no longer work of others: is_idle_beside() sees one of the two. relaxed: numbers
+        std::lock_guard guard{mutex_};
+        running_beside_.fetch_add(1, std::memory_order_relaxed);
+        resumed_.fetch_add(1, std::memory_order_relaxed);
+      }
+      if (auto* task = self.take_stayer()) {
+        begin_run(self, *task);
+        task->resume(self);
+        static_cast<void>(self.end());
+        end_counting(self);
+        self.forget_run();
+      }
       running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
       continue;
     }
@@ -323,9 +330,9 @@ void carrier_pool::judge(carrier& by, runnable& task) noexcept {
     return used && before && used->on_cpu - before->on_cpu < short_run_ && used->sleeps == before->sleeps;
   };
   if (was_short()) {
-    --task.beside_;
+    task.owe_short_runs(static_cast<std::uint8_t>(task.short_runs_owed() - 1));
   } else {
-    task.beside_ = short_runs_wanted;
+    task.owe_short_runs(short_runs_wanted);
   }
 }
 
@@ -396,7 +403,7 @@ bool carrier_pool::is_idle_beside() noexcept {
 }
 
 void carrier_pool::mark(runnable& task) noexcept {
-  if (!task.stays_on_thread()) task.beside_ = short_runs_wanted;
+  if (!task.stays_on_thread()) task.owe_short_runs(short_runs_wanted);
 }
 
 void carrier_pool::stop() noexcept {

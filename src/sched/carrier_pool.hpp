@@ -47,6 +47,11 @@ class carrier_pool {
     // relaxed: a number
     return begun_beside_.load(std::memory_order_relaxed);
   }
+  /// How many runs there were beside the seats, those of tasks that stay on a thread included.
+  [[nodiscard]] std::uint64_t resumed() const noexcept {
+    // relaxed: a number
+    return resumed_.load(std::memory_order_relaxed);
+  }
   /// How many tasks run beside, but for those that lost their seat and have not parked since.
   [[nodiscard]] std::size_t running_beside() const noexcept {
     // relaxed: a number
@@ -121,7 +126,7 @@ class carrier_pool {
   // Counts what was pushed to waiting_, and wakes those who wait for that. Not a condition variable, in which a seat's
   // carrier that wakes one may have to wait for another of them to get a core at its low priority.
   std::atomic<std::uint32_t> arrived_{0};
-  std::atomic<std::uint64_t> begun_beside_{0};
+  std::atomic<std::uint64_t> begun_beside_{0}, resumed_{0};
   std::atomic<std::size_t> running_beside_{0};
 
   std::mutex mutex_;  // guards what follows

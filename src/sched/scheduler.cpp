@@ -244,7 +244,7 @@ void scheduler::external_work_ended() noexcept {
 scheduler_statistics scheduler::statistics() const noexcept {
   scheduler_statistics sum;
   // relaxed: a number
-  sum.resumed = guest_runs_.load(std::memory_order_relaxed);
+  sum.resumed = guest_runs_.load(std::memory_order_relaxed) + carriers_->resumed();
   for (const auto& each : seats_) {
     auto one = each->statistics();
     sum.resumed += one.resumed;

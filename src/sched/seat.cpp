@@ -30,7 +30,7 @@ held_driver::~held_driver() {
 
 void runnable::leave_own_code(carrier& by) noexcept {
   by.leave_own_code();
-  if (beside_ != 0) [[unlikely]]
+  if (short_runs_owed() != 0) [[unlikely]]
     by.owner().carriers().judge(by, *this);
 }
 
@@ -67,7 +67,7 @@ bool seat::still_belongs_to(const carrier& one) const noexcept {
     }
     if (searching_) [[unlikely]]
       stop_searching();
-    if (task->beside_ != 0 && !owner_.carriers().runs_on(self, *task)) [[unlikely]]
+    if (task->short_runs_owed() != 0 && !owner_.carriers().runs_on(self, *task)) [[unlikely]]
       continue;
     count(resumed_);
     task->resume(self);
@@ -111,7 +111,7 @@ runnable* seat::next_directly() noexcept {
   auto* task = local_task();
   if (!task) return nullptr;
   tick_ = tick;
-  if (!task->has_stack_ || task->beside_ != 0) {
+  if (!task->has_stack_ || task->short_runs_owed() != 0) {
     found_ = task;
     return nullptr;
   }
@@ -140,7 +140,7 @@ bool goes_on_alone(carrier& by, runnable& task) noexcept {
 }
 
 bool settle(carrier& by, runnable& left, departure how) noexcept {
-  if (left.beside_ != 0) [[unlikely]]
+  if (left.short_runs_owed() != 0) [[unlikely]]
     by.owner_.carriers().judge(by, left);
   if (how == departure::parks) {
     if (left.commit_park()) return true;

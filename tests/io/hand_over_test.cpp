@@ -84,14 +84,17 @@ class read_of_pipe final : public detail::file_request {
   [[nodiscard]] bool is_completed() const { return outcome_ != none; }
   [[nodiscard]] std::int64_t outcome() const { return outcome_; }
 
-  /// Called where the completion is delivered, before the request is withdrawn.
-  std::function<void()> on_completion = [] {};
+  /// Has `f` called where the completion is delivered, before the request is withdrawn.
+  void on_completion(std::function<void()> f) {
+    listener_ = std::move(f);
+    is_listened_to_ = true;
+  }
 
  private:
   static constexpr std::int64_t none = 12345;
 
   void completed(std::int64_t result) noexcept override {
-    on_completion();
+    if (is_listened_to_) listener_();
     if (asked_) by_.withdraw(*this);
     outcome_ = result;
   }
@@ -99,6 +102,8 @@ class read_of_pipe final : public detail::file_request {
   io::reactor& by_;
   int ends_[2] = {-1, -1};
   std::byte byte_{};
+  std::function<void()> listener_;
+  std::atomic<bool> is_listened_to_{false};  // the kernel, by which a completion comes, is no order to a sanitizer
   std::atomic<bool> asked_{false};
   std::atomic<std::int64_t> outcome_{none};
 };
@@ -231,13 +236,13 @@ TEST_F(lost_rings, an_owner_delivers_while_its_successor_cancels) {
   auto &first = calls_.front(), &second = calls_.back();
   std::atomic<bool> delivers{false}, has_cancelled{false};
   const auto successor = this_thread_number();
-  first.on_completion = [&] {
+  first.on_completion([&] {
     delivers = true;
     // The successor is through, or waits for a lock that the owner has: then the owner would wait for the successor's.
     while (!has_cancelled && sched::activity_of(successor).reason != sched::stall_reason::lock) {
       std::this_thread::yield();
     }
-  };
+  });
   first.let_complete();
   while (!delivers) std::this_thread::yield();
   first.cancel();

@@ -283,8 +283,8 @@ class runnable {
   [[nodiscard]] scheduler* home() const noexcept { return home_; }
 
   /// Before it is scheduled for the first time: the carrier that begins it, and no other, runs it to its end.
-  void stay_on_thread() noexcept { beside_ = one_thread; }
-  [[nodiscard]] bool stays_on_thread() const noexcept { return beside_ == one_thread; }
+  void stay_on_thread() noexcept { owe_short_runs(one_thread); }
+  [[nodiscard]] bool stays_on_thread() const noexcept { return short_runs_owed() == one_thread; }
 
   /// Of a task that stays: the carrier that has begun it; null before that. Whoever is about to run it.
   [[nodiscard]] virtual carrier* stays_on() const noexcept { return nullptr; }
@@ -321,9 +321,13 @@ class runnable {
   std::atomic<bool> cancel_{false};
   const bool has_stack_ = false;
   // How many more short runs in a row it owes before it may run on a seat again; 0: it may; `one_thread`: it runs on
-  // one carrier. Written by the carrier that runs it, or by the watch while it decides about that carrier's seat.
+  // one carrier. Written by the carrier that runs it, or by the watch while it decides about that carrier's seat: the
+  // task may look meanwhile.
   static constexpr std::uint8_t one_thread = 255;
-  std::uint8_t beside_ = 0;
+  // relaxed, both: a number
+  [[nodiscard]] std::uint8_t short_runs_owed() const noexcept { return beside_.load(std::memory_order_relaxed); }
+  void owe_short_runs(std::uint8_t count) noexcept { beside_.store(count, std::memory_order_relaxed); }
+  std::atomic<std::uint8_t> beside_{0};
   int error_number_ = 0;  // its errno, while others run on its carrier
 };
 

@@ -49,7 +49,7 @@ class asleep_observer {
 
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
-  std::uint64_t resumed = 0;      ///< tasks resumed, those that compute() has moved from the seats as well
+  std::uint64_t resumed = 0;      ///< tasks resumed, on seats, beside them and by compute()
   std::uint64_t stolen = 0;       ///< tasks taken from another seat's queue
   std::uint64_t idle_waits = 0;   ///< times a seat waited in its driver with nothing to run
   std::uint64_t handed_over = 0;  ///< times a seat was taken from a task that did not park
