@@ -16,6 +16,7 @@
 #include <weft/sched/turn.hpp>
 
 #include "sched/blocked_time.hpp"
+#include "sched/noted_name.hpp"
 #include "sched/thread_state.hpp"
 
 // Who has a seat, and how it changes hands while a task runs.
@@ -154,10 +155,11 @@ class carrier {
   friend void end_blocking() noexcept;
 
   /// A run without a seat begins, or began.
-  void note_run(std::chrono::steady_clock::time_point began, std::source_location site,
+  void note_run(std::chrono::steady_clock::time_point began, const runnable::identity& who,
                 std::chrono::nanoseconds cpu_before) noexcept {
+    run_name_.set(who.name);
     // relaxed, both: published by the last line
-    run_site_.store(site, std::memory_order_relaxed);
+    run_site_.store(who.spawned_at, std::memory_order_relaxed);
     run_cpu_before_.store(cpu_before, std::memory_order_relaxed);
     // release: publishes the two above; pairs with find_long_runs()
     run_began_.store(began.time_since_epoch().count(), std::memory_order_release);
@@ -191,6 +193,7 @@ class carrier {
   // watch while it decides; the watch reads them. `run_began_` counts from the clock's epoch; 0: no such run goes on.
   std::atomic<std::chrono::steady_clock::rep> run_began_{0};
   std::atomic<std::source_location> run_site_{};
+  noted_name run_name_;
   std::atomic<std::chrono::nanoseconds> run_cpu_before_{};
   std::optional<thread_usage> used_before_;
   blocked_time blocked_;

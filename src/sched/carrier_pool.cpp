@@ -262,8 +262,7 @@ void carrier_pool::work_beside(carrier& self) noexcept {
 void carrier_pool::begin_run(carrier& self, const runnable& task) noexcept {
   self.began_ = std::chrono::steady_clock::now();
   self.used_before_ = usage_of_this_thread();
-  self.note_run(self.began_, task.who().spawned_at,
-                self.used_before_ ? self.used_before_->on_cpu : std::chrono::nanoseconds{});
+  self.note_run(self.began_, task.who(), self.used_before_ ? self.used_before_->on_cpu : std::chrono::nanoseconds{});
 }
 
 bool carrier_pool::runs_on(carrier& self, runnable& task) noexcept {
@@ -345,6 +344,7 @@ std::vector<carrier_pool::long_run> carrier_pool::find_long_runs(std::chrono::st
     if (began == 0 || began >= before.time_since_epoch().count() || began == each.reported_run_) continue;
     // relaxed, both: acquired above; of a run that has begun since, at worst
     found.push_back({.spawned_at = each.run_site_.load(std::memory_order_relaxed),
+                     .name = each.run_name_.get(),
                      .began = std::chrono::steady_clock::time_point{std::chrono::steady_clock::duration{began}},
                      .on_cpu = cpu_time(each) - each.run_cpu_before_.load(std::memory_order_relaxed),
                      .thread_id = each.thread_id_,

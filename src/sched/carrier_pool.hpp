@@ -74,12 +74,13 @@ class carrier_pool {
   /// A run of a task without a seat.
   struct long_run {
     std::source_location spawned_at;
+    std::string name;
     std::chrono::steady_clock::time_point began;
     std::chrono::nanoseconds on_cpu{};
     int thread_id = 0;
     carrier* by = nullptr;
   };
-  /// The watch: those that began before `before`, still go on, and were not set_reported().
+  /// The watch: those that began before `before`, still go on, and were not set_reported(). Throws std::bad_alloc.
   [[nodiscard]] std::vector<long_run> find_long_runs(std::chrono::steady_clock::time_point before);
   /// The watch, before it calls prepare_spare() again, which may end the carrier.
   void set_reported(const long_run& run) noexcept;
@@ -91,9 +92,9 @@ class carrier_pool {
   /// Whether no task waits to run beside, and none does, those included that lost their seat and have not parked since.
   [[nodiscard]] bool is_idle_beside() noexcept;
   /// The watch, while it decides that `stuck` loses its seat: its run began at `began`.
-  static void note_run(carrier& stuck, std::chrono::steady_clock::time_point began, std::source_location site,
+  static void note_run(carrier& stuck, std::chrono::steady_clock::time_point began, const runnable::identity& who,
                        std::chrono::nanoseconds cpu_before) noexcept {
-    stuck.note_run(began, site, cpu_before);
+    stuck.note_run(began, who, cpu_before);
   }
   void set_short_run(std::chrono::nanoseconds shorter_than) noexcept { short_run_ = shorter_than; }
 

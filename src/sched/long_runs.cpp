@@ -14,19 +14,20 @@ constexpr std::chrono::seconds between_lines{1};
 }  // namespace
 
 bool long_runs::is_silent(std::chrono::steady_clock::time_point present) const noexcept {
-  if (!options_.warn || options_.warn_after == std::chrono::nanoseconds::max()) return true;
+  if (!options_.warn || options_.warn_after.value() == duration::max()) return true;
   return reported_ != std::chrono::steady_clock::time_point{} && present - reported_ < between_lines;
 }
 
 void long_runs::look_at(carrier_pool& carriers, std::chrono::steady_clock::time_point present) {
   if (is_silent(present)) return;  // what goes on until then is found then
-  const auto runs = carriers.find_long_runs(present - options_.warn_after);
+  const auto runs = carriers.find_long_runs(present - options_.warn_after.value());
   std::size_t to_blame = 0;
   stall first;
   for (const auto& run : runs) {
     auto activity = activity_of(run.thread_id);
     stall event;
     event.spawned_at = run.spawned_at;
+    event.task_name = run.name;
     event.reason = activity.reason;
     event.system_call = std::move(activity.system_call);
     event.lock = activity.lock;
@@ -34,7 +35,7 @@ void long_runs::look_at(carrier_pool& carriers, std::chrono::steady_clock::time_
     event.on_cpu = run.on_cpu;
     event.handed_over = true;
     // The system ran others for most of the time: not yet.
-    if (event.reason == stall_reason::computing && event.on_cpu < options_.warn_after / 2) continue;
+    if (event.reason == stall_reason::computing && event.on_cpu < options_.warn_after.value() / 2) continue;
     carriers.set_reported(run);
     if (to_blame++ == 0) first = std::move(event);
   }

@@ -12,7 +12,7 @@ class carrier_pool;
 /// Finds runs that have gone on for longer than watch_options::warn_after, and reports each once.
 ///
 /// A run begins where the watch takes the seat from a task, or where a carrier without a seat resumes one, and ends
-/// when that task parks, yields or ends. The carrier keeps its beginning and the spawn site (carrier::long_run), so
+/// when that task parks, yields or ends. The carrier keeps its beginning, the spawn site and the name, so
 /// that no task is read here: it may be gone. Thread: the watch's.
 class long_runs {
  public:
@@ -23,7 +23,7 @@ class long_runs {
 
   /// Whether a task that has kept a seat for `run`, which could not be handed over, is to be reported now.
   [[nodiscard]] bool wants(std::chrono::nanoseconds run, std::chrono::steady_clock::time_point present) const noexcept {
-    return run >= options_.warn_after && !is_silent(present);
+    return run >= options_.warn_after.value() && !is_silent(present);
   }
   /// Reports it, and how many `others` run for as long.
   void report(const stall& event, std::size_t others, std::chrono::steady_clock::time_point present);

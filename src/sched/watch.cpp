@@ -247,7 +247,7 @@ bool watch::take_from(seat& one, carrier& stuck, const sighting& seen, untold& f
     bool is_to_blame = event.reason != stall_reason::not_scheduled || event.on_cpu >= tick_;
     // Where the watch is off, tasks run on seats alone.
     if (spare && is_to_blame && options_.enabled) carrier_pool::mark(*task);
-    if (spare && how == only_if::stuck) carrier_pool::note_run(stuck, seen.since, who.spawned_at, seen.cpu_time);
+    if (spare && how == only_if::stuck) carrier_pool::note_run(stuck, seen.since, who, seen.cpu_time);
   }
   one.decide(still_stuck && spare ? *spare : stuck);
   if (!spare) return still_stuck;

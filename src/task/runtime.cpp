@@ -54,7 +54,7 @@ namespace {
 }
 
 [[nodiscard]] sched::watch_options with_warnings(sched::watch_options watch, const runtime_options& options) {
-  if (!watch.warn && options.warnings.stalled_over != duration::max()) {
+  if (!watch.warn && options.warnings.stalled_over.value() != duration::max()) {
     watch.warn = options.report;
     watch.warn_after = options.warnings.stalled_over;
   }

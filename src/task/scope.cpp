@@ -80,7 +80,7 @@ void scope::wait_for_cancelled() noexcept {
     if (count_ == 0) return;
     home = children_.front()->home_runtime();
   }
-  const auto patience = home->warnings().cancelled_over;
+  const duration patience = home->warnings().cancelled_over;
   if (patience == duration::max()) return;
   detail::wait_to_the_end(with_timeout(async_join(), patience));
   std::string example;

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include <weft/base/errno.hpp>
 #include <weft/base/spin_lock.hpp>
@@ -20,17 +21,8 @@ namespace weft {
 namespace detail {
 namespace {
 
-/// How many OS threads sleep in os_thread_state::park() without a deadline.
+/// How many OS threads sleep in os_thread_state::park() without a deadline, and were not woken yet.
 constinit std::atomic<std::size_t> threads_asleep{0};
-
-class counted_asleep {
- public:
-  // relaxed, both: who reads it looks twice, and at what the scheduler has done in between
-  counted_asleep() noexcept { threads_asleep.fetch_add(1, std::memory_order_relaxed); }
-  ~counted_asleep() { threads_asleep.fetch_sub(1, std::memory_order_relaxed); }
-  counted_asleep(const counted_asleep&) = delete;
-  counted_asleep& operator=(const counted_asleep&) = delete;
-};
 
 /// While it lives, errno may be anything: afterwards it is what it was.
 class keeps_errno {
@@ -63,6 +55,9 @@ class os_thread_state final : public task_state {
     // Before the task can go on, without a seat perhaps: a virtual clock waits for it.
     if (blocked_) blocked_->external_work_started();
     std::lock_guard guard{mutex_};
+    // Not when the thread runs again, which on a busy machine may be much later. relaxed: who reads it looks twice, and
+    // at what the scheduler has done in between
+    if (std::exchange(is_asleep_, false)) threads_asleep.fetch_sub(1, std::memory_order_relaxed);
     ready_ = true;
     ready_condition_.notify_one();
   }
@@ -72,28 +67,43 @@ class os_thread_state final : public task_state {
     const keeps_errno as_it_was;
     wait_awake();
     blocked_ = sched::scheduler_to_block();  // before make_ready() may be called
+    const bool own_first = timer_due_ < until;
+    const auto reason = own_first ? timer_reason_ : static_cast<std::int32_t>(sched::wake_reason::timed_out);
+    auto due = own_first ? timer_due_ : until;
+    scheduled_end on_virtual_clock;
+    if (blocked_ && due != no_deadline && virtual_clock::active()) {
+      on_virtual_clock.timer.arm(*this, epoch(), std::exchange(due, no_deadline), reason);
+    }
     if (!commit_park()) return;
     blocked_in_place blocked{waits_for()};
     blocked_carrier carrier{blocked_ != nullptr};
     std::unique_lock lock{mutex_};
     auto is_ready = [this] { return ready_; };
-    bool own_first = timer_due_ < until;
-    auto first = real_deadline(own_first ? timer_due_ : until);
+    const auto first = real_deadline(due);
     if (first != no_deadline && !ready_condition_.wait_until(lock, first, is_ready)) {
       lock.unlock();
-      if (claim_own()) {
-        notify(own_first ? timer_reason_ : static_cast<std::int32_t>(sched::wake_reason::timed_out));
-      }
+      if (claim_own()) notify(reason);
       lock.lock();
     }
     if (!ready_) {
-      counted_asleep counted;
+      // relaxed: as in make_ready()
+      is_asleep_ = true;
+      threads_asleep.fetch_add(1, std::memory_order_relaxed);
       ready_condition_.wait(lock, is_ready);
     }
     ready_ = false;
   }
 
   void yield() noexcept override { std::this_thread::yield(); }
+
+  void borrow_deadline(const task_state& coroutine) noexcept {
+    has_borrowed_ = true;
+    if (deadline() != coroutine.deadline()) set_deadline(coroutine.deadline());
+  }
+  /// The thread runs no coroutine any more.
+  void give_deadline_back() noexcept {
+    if (std::exchange(has_borrowed_, false)) set_deadline(no_deadline);
+  }
 
   /// It has no timer wheel: the nearest point in time that the present wait has as a case of its own.
   void add_timer(time_point due, std::int32_t reason) noexcept {
@@ -110,6 +120,15 @@ class os_thread_state final : public task_state {
   // time it stays awake for them; when they do not, it tries again some time.
   static constexpr std::chrono::nanoseconds longest_awake = std::chrono::microseconds{10};
   static constexpr unsigned most_worthwhile = 4, try_again = 32, pauses = 4;
+
+  /// The end of a coroutine's wait on a virtual clock, which moves to the timers that its scheduler has.
+  struct scheduled_end {
+    sched::timer_entry timer;
+    scheduled_end() = default;
+    scheduled_end(const scheduled_end&) = delete;
+    scheduled_end& operator=(const scheduled_end&) = delete;
+    ~scheduled_end() { timer.disarm(); }
+  };
 
   /// Of a coroutine, whose seat goes on without it.
   class blocked_carrier {
@@ -142,11 +161,12 @@ class os_thread_state final : public task_state {
     if (worthwhile_ > 0) --worthwhile_;
   }
 
-  std::mutex mutex_;  // guards ready_
+  std::mutex mutex_;  // guards ready_ and is_asleep_
   std::condition_variable ready_condition_;
-  bool ready_ = false;
+  bool ready_ = false, is_asleep_ = false;
   unsigned worthwhile_ = most_worthwhile;  // how far staying awake has paid lately
   unsigned waits_ = 0;
+  bool has_borrowed_ = false;  // its deadline
   std::int32_t timer_reason_ = 0;
   time_point timer_due_ = no_deadline;
   sched::scheduler* blocked_ = nullptr;  // of the coroutine that waits as this thread, if one does
@@ -156,14 +176,23 @@ class os_thread_state final : public task_state {
 }  // namespace
 
 std::size_t os_threads_asleep() noexcept {
-  // relaxed: see counted_asleep
+  // relaxed: see make_ready()
   return threads_asleep.load(std::memory_order_relaxed);
 }
 
 task_state& this_os_thread() noexcept {
   auto& state = base::thread_object<os_thread_state>::here();
   // While a carrier runs a coroutine, that is what its thread runs.
-  if (!sched::this_runnable()) sched::set_this_runnable(&state);
+  if (!sched::this_runnable()) {
+    sched::set_this_runnable(&state);
+    state.give_deadline_back();
+  }
+  return state;
+}
+
+task_state& os_thread_under(const task_state& coroutine) noexcept {
+  auto& state = base::thread_object<os_thread_state>::here();
+  state.borrow_deadline(coroutine);
   return state;
 }
 

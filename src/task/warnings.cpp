@@ -72,7 +72,7 @@ namespace detail {
 void wait_for_end(task_state& target) noexcept {
   if (target.has_ended()) return;
   auto* home = target.home_runtime();
-  if (const auto patience = home->warnings().cancelled_over; patience != duration::max()) {
+  if (const duration patience = home->warnings().cancelled_over; patience != duration::max()) {
     wait_to_the_end(with_timeout(end_operation{target}, patience));
     if (target.has_ended()) return;
     try {

@@ -21,6 +21,8 @@
 #include <weft/task/shield.hpp>
 #include <weft/task/sleep.hpp>
 
+#include "task/other_threads.hpp"
+
 // What a runtime reports without being asked for.
 
 namespace weft {
@@ -60,13 +62,14 @@ constexpr std::string_view long_run = "has run for ", cancelled = "has waited fo
 TEST(warnings, name_a_task_that_computes_for_long_each_time_that_it_does) {
   report_log log;
   weft::run({.seats = 1, .warnings = {.stalled_over = 20ms}, .report = log.sink()}, [&] {
-    spawn([&] {
+    spawn({.name = "dreamer"}, [&] {
       for (std::size_t run = 1; run <= 2; ++run) {  // the second one without a seat from its beginning
         while (log.count(long_run) < run) {}
         yield();
       }
     }).join();
   });
+  EXPECT_EQ(log.count("a task \"dreamer\", spawned at"), 2u) << log.all();
   EXPECT_EQ(log.count("warnings_test.cpp"), 2u) << log.all();
   EXPECT_EQ(log.count("It computes: call compute()"), 2u) << log.all();
 }
@@ -84,6 +87,22 @@ TEST(warnings, name_a_task_that_blocks_in_the_kernel_for_long) {
   });
   ::close(never_ready);
   EXPECT_EQ(log.count("It blocks in poll: call blocking()"), 1u) << log.all();
+}
+
+TEST(warnings, take_times_in_any_unit) {
+  constexpr warning_options never{.stalled_over = std::chrono::hours::max(),
+                                  .cancelled_over = std::chrono::years{9999}};
+  static_assert(never.stalled_over.value() == duration::max() && never.cancelled_over.value() == duration::max());
+  static_assert(warning_options{.stalled_over = std::chrono::duration<double>{0.5}}.stalled_over == time_span{500ms});
+}
+
+TEST(warnings, count_an_os_thread_as_asleep_until_it_is_woken_not_until_it_runs) {
+  event wakes;
+  std::thread waiting{[&] { EXPECT_TRUE(wakes.wait()); }};
+  while (detail::os_threads_asleep() == 0) std::this_thread::yield();
+  wakes.set();
+  EXPECT_EQ(detail::os_threads_asleep(), 0u);
+  waiting.join();
 }
 
 TEST(warnings, can_be_switched_off) {

@@ -239,6 +239,42 @@ TEST_P(coroutines, that_join_in_the_blocking_form_let_their_seat_go_on) {
   });
 }
 
+TEST_P(coroutines, that_wait_in_a_blocking_form_have_the_clock_move_to_the_end_of_the_wait) {
+  run([] {
+    for (int i = 0; i < 20; ++i) {
+      const auto began = now();
+      auto waiting = spawn([&]() -> task<void> {
+        EXPECT_TRUE(sleep(1h));
+        EXPECT_EQ(now() - began, 1h);
+        deadline_scope within{2h};
+        EXPECT_EQ(sleep(10h).error(), errc::timed_out);
+        EXPECT_EQ(now() - began, 3h);
+        co_return;
+      });
+      waiting.join();
+    }
+  });
+}
+
+TEST(coroutines_in_real_time, that_wait_in_a_blocking_form_are_under_their_deadline) {
+  runtime home{{.seats = 1, .report = [](std::string_view) {}}};
+  run_in(home, {}, [] {
+    auto waiting = spawn([]() -> task<std::error_code> {
+      deadline_scope within{5ms};
+      co_return sleep(1h).error();
+    });
+    EXPECT_EQ(waiting.join(), errc::timed_out);
+    auto joining = spawn([]() -> task<int> {
+      auto long_one = spawn({.deadline = inherits_deadline::no}, [] { return sleep(20ms) ? 7 : 0; });
+      deadline_scope within{1ms};
+      co_return long_one.join();  // which no deadline ends
+    });
+    EXPECT_EQ(joining.join(), 7);
+    auto later = spawn([]() -> task<bool> { co_return sleep(1ms).has_value(); });
+    EXPECT_TRUE(later.join()) << "another coroutine on that thread has no deadline";
+  });
+}
+
 TEST_P(coroutines, that_drop_a_handle_let_their_seat_go_on) {
   run([] {
     for (int i = 0; i < 20; ++i) {

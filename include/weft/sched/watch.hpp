@@ -80,7 +80,7 @@ struct watch_options {
   /// Told, in one line, of each run that has gone on for longer than `warn_after`, once a run and at most once a
   /// second, on the watch's thread. A runtime sets it: see warning_options. Empty: nobody.
   report_function warn = {};
-  std::chrono::nanoseconds warn_after = std::chrono::nanoseconds::max();
+  time_span warn_after = duration::max();
 };
 
 }  // namespace weft::sched

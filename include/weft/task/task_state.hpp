@@ -317,11 +317,14 @@ class blocked_in_place {
   return static_cast<task_state&>(*running);
 }
 
+/// What a coroutine that waits in a blocking form waits as: the calling OS thread, under the coroutine's deadline.
+[[nodiscard]] task_state& os_thread_under(const task_state& coroutine) noexcept;
+
 /// Like current_task(), but for waits that keep their stack: inside a coroutine it is the OS thread.
 [[nodiscard]] inline task_state& current_stack() noexcept {
   auto& running = current_task();
   if (running.kind() == task_kind::coroutine) [[unlikely]]
-    return this_os_thread();
+    return os_thread_under(running);
   return running;
 }
 
