@@ -42,11 +42,17 @@ class wishes {
   weft::base::random random_;
 };
 
-/// Runs `serve(client)` for all clients at the same time.
+/// Runs `serve(client)` for all clients at the same time: none begins before all are there.
 template <class F>
 void for_all_clients(F serve) {
+  weft::latch all_are_there{clients};
   weft::scope all;
-  for (std::size_t i = 0; i < clients; ++i) all.spawn({.name = "client"}, [serve, i] { serve(i); });
+  for (std::size_t i = 0; i < clients; ++i) {
+    all.spawn({.name = "client"}, [&all_are_there, serve, i] {
+      all_are_there.arrive_and_wait();
+      serve(i);
+    });
+  }
 }
 
 verdict judge(const std::vector<long>& balances) {
