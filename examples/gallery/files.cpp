@@ -1,6 +1,7 @@
 #include "files.hpp"
 
 #include <weft/io/file.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/task_state.hpp>
 
 namespace gallery {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <weft/parallel/compute.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/task_state.hpp>
 
 #include "sealed_photo.hpp"

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/task_state.hpp>
 
 #include "wire.hpp"

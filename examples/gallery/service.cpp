@@ -12,6 +12,7 @@
 #include <weft/observe/format.hpp>
 #include <weft/parallel/compute.hpp>
 #include <weft/parallel/parallel_for.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/task_state.hpp>
 

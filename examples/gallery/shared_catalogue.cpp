@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include <weft/task/cancellation.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/task_state.hpp>
 

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <weft/io/file.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/task_state.hpp>
 
 #include "vault.hpp"

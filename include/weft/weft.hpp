@@ -69,11 +69,14 @@
 #include <weft/sync/strand.hpp>
 #include <weft/sync/timed.hpp>
 #include <weft/sync/wait_group.hpp>
+#include <weft/task/accounting_scope.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/async_generator.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/compute_pool.hpp>
 #include <weft/task/compute_stay.hpp>
 #include <weft/task/compute_worker.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/debugger.hpp>
 #include <weft/task/first_success.hpp>
@@ -81,6 +84,7 @@
 #include <weft/task/frame_memory.hpp>
 #include <weft/task/frame_stack.hpp>
 #include <weft/task/generator.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/in_place.hpp>
 #include <weft/task/known_end.hpp>
 #include <weft/task/offload.hpp>
@@ -104,5 +108,6 @@
 #include <weft/task/when_all.hpp>
 #include <weft/task/when_any.hpp>
 #include <weft/task/with_deadline.hpp>
+#include <weft/task/with_stop_token.hpp>
 #include <weft/task/worker_pool.hpp>
 #include <weft/task/wrapped_operation.hpp>

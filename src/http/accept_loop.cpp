@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/task_state.hpp>

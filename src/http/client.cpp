@@ -5,6 +5,8 @@
 
 #include <weft/base/check.hpp>
 #include <weft/io/tcp.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/in_place.hpp>
 #include <weft/task/task_state.hpp>
 

@@ -7,6 +7,8 @@
 #include <exception>
 
 #include <weft/http/error.hpp>
+#include <weft/task/accounting_scope.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/task_state.hpp>
 
 #include "http/head_scanner.hpp"

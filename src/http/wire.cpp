@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/task_state.hpp>
 
 namespace weft::http::detail {

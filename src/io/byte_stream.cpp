@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include <weft/base/clock.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/task_state.hpp>
 
 namespace weft {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/in_place.hpp>
 
 #include "io/lookup.hpp"

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include <weft/base/check.hpp>
+#include <weft/task/accounting_scope.hpp>
 #include <weft/task/runtime.hpp>
 
 #include "observe/process.hpp"

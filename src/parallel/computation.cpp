@@ -8,7 +8,7 @@ namespace {
 
 /// Whether it is a virtual thread that compute carriers run.
 [[nodiscard]] bool computes(const task_state& task) noexcept {
-  return task.kind() == task_kind::virtual_thread && static_cast<const virtual_thread&>(task).stay() != nullptr;
+  return task.kind() == task_kind::virtual_thread && static_cast<const virtual_thread&>(task).own_queue() != nullptr;
 }
 
 }  // namespace
@@ -24,7 +24,7 @@ bool computation::enter(wait_node& node, compute_pool::entry how) noexcept {
   auto& task = static_cast<task_state&>(*node.task);
   node_ = &node;
   account_ = task.account;
-  home_ = task.home_runtime();
+  home_ = task.home_host();
   home_->external_work_started();
   switch (home_->compute_pool().submit(*this, computes(principal_of(task)) ? compute_pool::entry::first : how)) {
     case compute_pool::submission::queued: break;  // may be over already: the node says so

@@ -10,7 +10,7 @@
 namespace weft::detail {
 
 bool compute_turn::enter(wait_node& node, compute_pool::entry how) noexcept {
-  auto& home = *static_cast<task_state&>(*node.task).home_runtime();
+  auto& home = *static_cast<task_state&>(*node.task).home_host();
   node_ = &node;
   home.external_work_started();
   switch (home.compute_pool().submit(*this, how)) {
@@ -38,20 +38,20 @@ compute_job::beginning compute_turn::begin(virtual_thread*& task) noexcept {
 
 void compute_turn::disarm(wait_node& node) noexcept {
   if (node.ended_the_wait()) return;  // taken out by the carrier
-  auto& home = *static_cast<task_state&>(*node.task).home_runtime();
+  auto& home = *static_cast<task_state&>(*node.task).home_host();
   // Also where it was taken out: the carrier looks at it under the pool's mutex.
   if (home.compute_pool().withdraw(*this)) home.external_work_ended();
 }
 
 computing_section::computing_section(virtual_thread& self, const std::source_location& site, bool has_carrier) noexcept
-    : self_{self}, site_{site}, outer_{self.stay()} {
+    : self_{self}, site_{site}, outer_{static_cast<compute_stay*>(self.own_queue())} {
   if (!outer_ && has_carrier) own_.emplace(self);
   began_ = clock();
 }
 
 computing_section::~computing_section() {
   auto took = clock() - began_;
-  self_.home_runtime()->compute_pool().note(site_, took);
+  self_.home_host()->compute_pool().note(site_, took);
   if (outer_) return;  // part of its time
   if (auto* account = self_.account) {
     account->computed += took;

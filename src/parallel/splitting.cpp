@@ -1,4 +1,6 @@
 #include <weft/parallel/splitting.hpp>
+#include <weft/task/compute_pool.hpp>
+#include <weft/task/host.hpp>
 
 namespace weft::detail {
 
@@ -12,7 +14,7 @@ bool is_stopped() noexcept {
 void fail_here() noexcept { this_compute_worker->fail(std::current_exception()); }
 
 std::size_t carriers_here() noexcept {
-  auto* home = runtime::current();
+  auto* home = host::current();
   auto* pool = home ? &home->compute_pool() : this_compute_worker ? this_compute_worker->pool() : nullptr;
   return pool ? pool->most_carriers() : 1;
 }

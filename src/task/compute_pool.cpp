@@ -7,7 +7,8 @@
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/fork.hpp>
-#include <weft/task/runtime.hpp>
+#include <weft/task/compute_stay.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 #include "sched/carrier.hpp"
@@ -16,13 +17,28 @@
 
 namespace weft::detail {
 
-compute_pool::compute_pool(runtime& home, std::size_t most_carriers, std::size_t longest_queue)
+namespace {
+
+constexpr blocked_in_place::observer stands_in_for_blocked{
+    .begin = []() noexcept -> void* {
+      auto* pool = this_compute_worker ? this_compute_worker->pool() : nullptr;
+      if (pool) pool->carrier_blocks();
+      return pool;
+    },
+    .end = [](void* pool) noexcept { static_cast<compute_pool*>(pool)->carrier_goes_on(); }};
+
+}  // namespace
+
+void compute_stay::push(virtual_thread& ready) noexcept { ready.home_host()->compute_pool().go_on(ready); }
+
+compute_pool::compute_pool(sched::scheduler& home, std::size_t most_carriers, std::size_t longest_queue)
     : home_{home},
       most_{most_carriers},
       longest_queue_{longest_queue},
       workers_{std::make_unique<std::unique_ptr<compute_worker>[]>(most_carriers + most_spares)},
       asleep_{most_carriers} {
   base::prepare_asymmetric_fence();
+  blocked_in_place::set_observer(stands_in_for_blocked);
   sleepers_.reserve(most_ + most_spares);
   resting_.reserve(most_ + most_spares);
 }

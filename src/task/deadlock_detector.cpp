@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include <weft/task/runtime.hpp>
+#include <weft/sched/scheduler.hpp>
 
 #include "base/own_thread.hpp"
 #include "task/other_threads.hpp"
@@ -20,13 +20,13 @@ namespace {
 /// While it lives a virtual clock stands still: what a task that is held would do has not happened yet.
 class clock_held {
  public:
-  explicit clock_held(runtime& home) noexcept : home_{home} { home_.external_work_started(); }
+  explicit clock_held(sched::scheduler& home) noexcept : home_{home} { home_.external_work_started(); }
   ~clock_held() { home_.external_work_ended(); }
   clock_held(const clock_held&) = delete;
   clock_held& operator=(const clock_held&) = delete;
 
  private:
-  runtime& home_;
+  sched::scheduler& home_;
 };
 
 /// Whether only other tasks can end the wait.
@@ -48,7 +48,7 @@ constexpr duration longest_pause = std::chrono::milliseconds{250};
 
 std::mutex deadlock_detector::looking_;
 
-deadlock_detector::deadlock_detector(runtime& home, tracking_options options, report_function report)
+deadlock_detector::deadlock_detector(sched::scheduler& home, tracking_options options, report_function report)
     : home_{home}, options_{std::move(options)}, report_{std::move(report)} {}
 
 void deadlock_detector::start() {

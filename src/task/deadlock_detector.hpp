@@ -9,12 +9,11 @@
 
 #include <weft/base/bell.hpp>
 #include <weft/base/report.hpp>
+#include <weft/sched/scheduler.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/task_extras.hpp>
 
-namespace weft {
-class runtime;
-}
+namespace weft {}
 
 namespace weft::detail {
 
@@ -38,7 +37,7 @@ enum class looks_at : std::uint8_t {
 /// Thread: any, for what does not say otherwise.
 class deadlock_detector {
  public:
-  deadlock_detector(runtime& home, tracking_options options, report_function report);
+  deadlock_detector(sched::scheduler& home, tracking_options options, report_function report);
   ~deadlock_detector() { stop(); }
   deadlock_detector(const deadlock_detector&) = delete;
   deadlock_detector& operator=(const deadlock_detector&) = delete;
@@ -66,7 +65,7 @@ class deadlock_detector {
   /// Ends those of the tasks with these numbers, the greatest first. Whether there was any that could be ended.
   [[nodiscard]] static bool fail_waits_of(std::span<const std::uint64_t> numbers, waits which) noexcept;
 
-  runtime& home_;
+  sched::scheduler& home_;
   const tracking_options options_;
   const report_function report_;
   base::bell bell_;

@@ -11,7 +11,4 @@ namespace weft::detail {
 /// The same where tasks are not tracked: `waiting` threads are known to wait for a task.
 [[nodiscard]] bool other_threads_than(std::size_t waiting);
 
-/// How many OS threads sleep until a task wakes them, without a deadline. May be old at once.
-[[nodiscard]] std::size_t os_threads_asleep() noexcept;
-
 }  // namespace weft::detail

@@ -14,15 +14,13 @@
 
 #include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
-#include <weft/task/shield.hpp>
-#include <weft/task/spawn.hpp>
+#include <weft/stack/context.hpp>
 
 #include "task/deadlock_detector.hpp"
 #include "task/describe_task.hpp"
 #include "task/hibernator.hpp"
 #include "task/overflow_report.hpp"
 #include "task/take_snapshot.hpp"
-#include "task/task_registry.hpp"
 
 namespace weft {
 
@@ -93,14 +91,18 @@ void report_caller() {
 runtime::runtime(runtime_options wanted) : runtime{checked_tag{}, checked(std::move(wanted))} {}
 
 runtime::runtime(checked_tag, runtime_options options)
-    : scheduler{{.seats = options.seats,
-                 .make_driver = std::move(options.make_driver),
-                 .watch = with_warnings(std::move(options.watch), options)}},
+    : host{{.seats = options.seats,
+            .make_driver = std::move(options.make_driver),
+            .watch = with_warnings(std::move(options.watch), options)},
+           {.default_stacks = default_stacks_,
+            .blocking = blocking_,
+            .compute = compute_,
+            .tracks_tasks = is_to_track(options.tracking),
+            .keeps_tasks_on_their_threads = options.stays_on_thread,
+            .cancelled_over = options.warnings.cancelled_over}},
       default_stacks_{options.stack_bytes},
       blocking_{options.blocking_threads, "weft-blocking"},
       compute_{*this, options.compute_carriers, options.compute_queue},
-      tracks_tasks_{is_to_track(options.tracking)},
-      keeps_tasks_on_their_threads_{options.stays_on_thread},
       leaks_{options.tracking.leaks},
       warnings_{options.warnings},
       shutdown_report_after_{options.shutdown_report_after},
@@ -109,7 +111,7 @@ runtime::runtime(checked_tag, runtime_options options)
   runtimes_.fetch_add(1, std::memory_order_relaxed);
   detail::report_overflows();
   detail::set_caller_report(&report_caller);
-  if (tracks_tasks_) {
+  if (tracks_tasks()) {
     detail::begin_tracking();
     detector_ = std::make_unique<detail::deadlock_detector>(*this, std::move(options.tracking), report_);
     detector_->start();
@@ -117,7 +119,7 @@ runtime::runtime(checked_tag, runtime_options options)
   hibernator_ = std::make_unique<detail::hibernator>(*this, options.hibernate_after);
   default_stacks_.ring_when_brought_back(&hibernator_->bell());
   hibernator_->start();
-  if (warnings_.asleep == asleep_warning::yes && !tracks_tasks_) tell_when_asleep(*this);
+  if (warnings_.asleep == asleep_warning::yes && !tracks_tasks()) tell_when_asleep(*this);
 }
 
 // Before the members go: a carrier may still be giving a stack back.
@@ -125,7 +127,7 @@ runtime::~runtime() {
   shut_down();
   // relaxed: a number
   runtimes_.fetch_sub(1, std::memory_order_relaxed);
-  if (tracks_tasks_) detail::end_tracking();
+  if (tracks_tasks()) detail::end_tracking();
 }
 
 void runtime::shut_down() noexcept {
@@ -167,7 +169,7 @@ void runtime::report_what_is_left() noexcept {
   if (count > most_named) {
     report_("the runtime cannot end: " + std::to_string(count - most_named) + " more tasks were cancelled and go on");
   }
-  if (tracks_tasks_) report_others(named, most_named);
+  if (tracks_tasks()) report_others(named, most_named);
 }
 
 // Those that the tasks that were detached have spawned, and whose handles were never joined.
@@ -212,8 +214,7 @@ std::size_t runtime::hibernate_parked() { return hibernator_->put_away_all(); }
 
 hibernation_statistics runtime::hibernation() const noexcept { return hibernator_->statistics(); }
 
-stack::stack_pool& runtime::stacks(std::size_t stack_bytes) {
-  if (stack_bytes == 0) return default_stacks_;
+stack::stack_pool& runtime::other_stacks(std::size_t stack_bytes) {
   std::lock_guard guard{other_stacks_mutex_};
   auto& pool = other_stacks_[stack_bytes];
   if (!pool) {
@@ -287,72 +288,19 @@ void runtime::report_held_lock(const detail::task_state& task, const void* lock)
   // Without memory for the report there is none.
 }
 
-namespace detail {
+std::vector<task_snapshot> runtime::tasks() const { return detail::snapshots_of(this); }
 
-std::string describe_task(const task_state& task) {
-  std::string text = "task ";
-  if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
-  text += std::string{"spawned at "} + task.site().file_name() + ':' + std::to_string(task.site().line());
-  // As dumps and reports of deadlocks number it.
-  if (const auto* extras = task.extras(); extras && extras->number() != 0) {
-    text += ", number " + std::to_string(extras->number());
+std::string runtime::dump_tasks() const { return detail::dump_of(tracks_tasks(), this); }
+
+std::vector<deadlock> runtime::find_deadlocks() {
+  return detector_ ? detector_->find_cycles(detail::looks_at::every_wait) : std::vector<deadlock>{};
+}
+
+void runtime::report_leaks() {
+  if (leaks_ == leak_report::no) return;
+  for (const auto& each : tasks()) {
+    if (each.waits && each.kind != "OS thread") report_("at the end of run(): " + weft::describe(each));
   }
-  return text;
 }
 
-void throw_no_stack(stack::stack_pool& pool, std::error_code why) {
-  throw std::system_error{why, "weft: no stack for a virtual thread: " + pool.explain(why)};
-}
-
-void check_room_on_stack(const stack::stack_pool& pool, std::size_t task_bytes) {
-  constexpr std::size_t others = stack::stack_pool::largest_inset_bytes + least_calls_bytes;
-  if (task_bytes <= pool.stack_bytes() && pool.stack_bytes() - task_bytes >= others) return;
-  throw std::invalid_argument{"weft: the callable of a virtual thread and what it returns take " +
-                              std::to_string(task_bytes) + " bytes of its stack, which has " +
-                              std::to_string(pool.stack_bytes()) + ": raise spawn_options::stack_bytes to " +
-                              std::to_string(task_bytes + others) +
-                              " and what the calls inside need, or keep what is large on the heap"};
-}
-
-runtime& runtime_to_spawn_in() {
-  auto* home = runtime::current();
-  WEFT_CHECK(home != nullptr, "spawn works inside of weft::run(): call it from a task");
-  return *home;
-}
-
-void wait_to_join(task_state& target) {
-  if (!target.has_ended()) wait_uncancelled(end_operation{target}, "join_handle::join()");
-}
-
-namespace {
-
-/// Held by who cancels through a handle. Never destroyed: static objects may cancel when they end.
-std::mutex& cancellers() noexcept {
-  static auto& mutex = *new std::mutex;
-  return mutex;
-}
-
-}  // namespace
-
-void wait_for_cancellers() noexcept { std::lock_guard guard{cancellers()}; }
-
-void cancel_through(const std::atomic<task_state*>& handle) noexcept {
-  std::optional<std::stop_source> stop;
-  {
-    std::lock_guard guard{cancellers()};
-    // relaxed: the fence orders it before the look, see give_up()
-    cancels_under_way.store(1, std::memory_order_relaxed);
-    base::asymmetric_fence_heavy();
-    // acquire: the task as who made the handle left it, where that is known through the handle alone
-    if (auto* task = handle.load(std::memory_order_acquire)) {
-      task->request_cancel();
-      stop = task->stop_source();
-    }
-    // release: the canceller is done with the task; pairs with give_up()
-    cancels_under_way.store(0, std::memory_order_release);
-  }
-  if (stop) stop->request_stop();  // without the mutex: it calls others' code
-}
-
-}  // namespace detail
 }  // namespace weft

@@ -3,10 +3,9 @@
 #include <stop_token>
 #include <vector>
 
-#include <weft/task/runtime.hpp>
+#include <weft/task/host.hpp>
+#include <weft/task/operation.hpp>
 #include <weft/task/scope.hpp>
-#include <weft/task/shield.hpp>
-#include <weft/task/with_deadline.hpp>
 
 #include "task/describe_task.hpp"
 
@@ -74,15 +73,15 @@ void scope::wait_for_all() noexcept {
 
 // Whoever waits here has cancelled the children, or somebody else has.
 void scope::wait_for_cancelled() noexcept {
-  runtime* home = nullptr;
+  detail::host* home = nullptr;
   {
     std::lock_guard guard{lock_};
     if (count_ == 0) return;
-    home = children_.front()->home_runtime();
+    home = children_.front()->home_host();
   }
-  const duration patience = home->warnings().cancelled_over;
+  const duration patience = home->cancelled_over();
   if (patience == duration::max()) return;
-  detail::wait_to_the_end(with_timeout(async_join(), patience));
+  detail::wait_to_the_end_for(async_join(), patience);
   std::string example;
   std::size_t count = 0;
   try {

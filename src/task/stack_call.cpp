@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include <weft/task/host.hpp>
 #include <weft/task/kept_operation.hpp>
 #include <weft/task/spawn.hpp>
 
@@ -12,7 +13,7 @@ stack_call_base::~stack_call_base() {
 }
 
 std::error_code stack_call_base::begin(task_state& waiter) {
-  auto* home = waiter.home_runtime() ? waiter.home_runtime() : runtime::current();
+  auto* home = waiter.home_host() ? waiter.home_host() : host::current();
   WEFT_CHECK(home != nullptr, "it is called in a task of weft::run(), or in its plain form", "call", this);
   auto& stacks = home->stacks();
   auto slot = stacks.allocate();

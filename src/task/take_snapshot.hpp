@@ -1,5 +1,9 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include <weft/sched/scheduler.hpp>
 #include <weft/task/task_extras.hpp>
 #include <weft/task/task_snapshot.hpp>
 
@@ -10,5 +14,11 @@ namespace weft::detail {
 
 /// Whoever holds the task in a wait that parked.
 [[nodiscard]] task_snapshot take_snapshot_of_held(const task_extras& entry);
+
+/// What the tracked tasks of one runtime were doing, with the OS threads; or, null, of all.
+[[nodiscard]] std::vector<task_snapshot> snapshots_of(const sched::scheduler* which);
+
+/// The same as text; or a line that says that they are not tracked.
+[[nodiscard]] std::string dump_of(bool are_tracked, const sched::scheduler* which);
 
 }  // namespace weft::detail

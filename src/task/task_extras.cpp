@@ -5,7 +5,7 @@
 
 #include <weft/base/block_cache.hpp>
 #include <weft/base/thread_index.hpp>
-#include <weft/task/runtime.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/stop_token.hpp>
 #include <weft/task/task_local.hpp>
 
@@ -93,7 +93,7 @@ void inherit_extras(task_state& made, const task_state& parent) {
     mine->locals->share();
     extras_of(made).locals = mine->locals;
   }
-  auto* home = made.home_runtime();
+  auto* home = made.home_host();
   if (home && home->tracks_tasks()) task_registry::global().add(extras_of(made));
 }
 
@@ -117,7 +117,7 @@ void end_tracking() noexcept {
 void note_wait(task_state& self, const void* op, describe_function describe) noexcept {
   // relaxed: as in begin_tracking()
   if (auto* held_lock = lock_check.load(std::memory_order_relaxed); held_lock && self.home()) [[unlikely]] {
-    if (const auto* lock = held_lock()) self.home_runtime()->report_held_lock(self, lock);
+    if (const auto* lock = held_lock()) self.home_host()->report_held_lock(self, lock);
   }
   auto* extras = self.extras();
   if (self.kind() == task_kind::os_thread) {

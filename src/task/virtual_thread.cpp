@@ -3,8 +3,7 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/sched/turn.hpp>
 #include <weft/stack/overflow.hpp>
-#include <weft/task/compute_stay.hpp>
-#include <weft/task/runtime.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 #include "sched/carrier.hpp"
@@ -51,7 +50,7 @@ std::size_t virtual_thread::backtrace(void** addresses, std::size_t capacity) co
   return context_.backtrace(addresses, capacity);
 }
 
-void virtual_thread::note_stack_use() noexcept { home_runtime()->note_stack_use(site(), slot_.end_measuring()); }
+void virtual_thread::note_stack_use() noexcept { home_host()->note_stack_use(site(), slot_.end_measuring()); }
 
 // On the carrier's loop.
 void virtual_thread::resume(sched::carrier& by) noexcept {
@@ -109,14 +108,14 @@ bool virtual_thread::has_left(sched::carrier& by) noexcept {
 }
 
 void virtual_thread::park(time_point) noexcept {
-  if (!stay_) return leave(leaving::parking);
-  stay_->stop_clock();
+  if (!own_queue_) return leave(leaving::parking);
+  own_queue_->wait_begins();
   leave(leaving::parking);
-  stay_->start_clock();
+  own_queue_->wait_is_over();
 }
 
 void virtual_thread::yield() noexcept {
-  if (stay_) return leave(leaving::computing);
+  if (own_queue_) return leave(leaving::computing);
   why_ = leaving::yielding;
   auto* ready = sched::end_turn(carrier());
   if (!ready && sched::goes_on_alone(carrier(), *this)) return took_turn();
@@ -125,8 +124,8 @@ void virtual_thread::yield() noexcept {
 }
 
 void virtual_thread::make_ready() noexcept {
-  if (!stay_) return runnable::make_ready();
-  home_runtime()->compute_pool().go_on(*this);
+  if (!own_queue_) return runnable::make_ready();
+  own_queue_->push(*this);
 }
 
 bool virtual_thread::is_on_compute_carrier() const noexcept { return carrier().is_guest(); }

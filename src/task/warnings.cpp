@@ -3,11 +3,8 @@
 #include <utility>
 
 #include <weft/task/runtime.hpp>
-#include <weft/task/shield.hpp>
-#include <weft/task/spawn.hpp>
-#include <weft/task/with_deadline.hpp>
 
-#include "task/describe_task.hpp"
+#include "task/os_threads.hpp"
 #include "task/other_threads.hpp"
 
 // What a runtime reports without being asked for: see warning_options. Long stalls are the watchdog's.
@@ -67,22 +64,4 @@ bool runtime::on_asleep() try {
   return true;
 }
 
-namespace detail {
-
-void wait_for_end(task_state& target) noexcept {
-  if (target.has_ended()) return;
-  auto* home = target.home_runtime();
-  if (const duration patience = home->warnings().cancelled_over; patience != duration::max()) {
-    wait_to_the_end(with_timeout(end_operation{target}, patience));
-    if (target.has_ended()) return;
-    try {
-      home->warn_of_cancelled("a join_handle that was dropped", 1, describe_task(target));
-    } catch (const std::bad_alloc&) {
-      // One line less.
-    }
-  }
-  wait_to_the_end(end_operation{target});
-}
-
-}  // namespace detail
 }  // namespace weft

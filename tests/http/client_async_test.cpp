@@ -11,6 +11,7 @@
 #include <weft/http/client.hpp>
 #include <weft/io/run.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/when_any.hpp>
 #include <weft/task/with_deadline.hpp>

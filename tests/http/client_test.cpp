@@ -12,6 +12,7 @@
 #include <weft/http/response.hpp>
 #include <weft/http/server.hpp>
 #include <weft/io/tcp.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 #include "http/scripted_peers.hpp"
 #include "io/io_fixture.hpp"

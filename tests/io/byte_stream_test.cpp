@@ -8,6 +8,7 @@
 
 #include <weft/io/byte_stream.hpp>
 #include <weft/io/tcp.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 #include "io/io_fixture.hpp"
 

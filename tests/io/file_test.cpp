@@ -1,4 +1,5 @@
 #include <weft/io/file.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

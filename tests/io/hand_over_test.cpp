@@ -26,6 +26,7 @@
 #include <weft/base/random.hpp>
 #include <weft/io/file.hpp>
 #include <weft/sched/driver.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/runtime.hpp>
 
 #include "io/io_fixture.hpp"

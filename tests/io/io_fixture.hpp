@@ -17,6 +17,7 @@
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
 #include <weft/stack/hibernation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>

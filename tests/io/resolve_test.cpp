@@ -1,4 +1,5 @@
 #include <weft/io/resolve.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 #include <gtest/gtest.h>
 

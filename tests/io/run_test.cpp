@@ -16,6 +16,8 @@
 #include <weft/io/tcp.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/runtime.hpp>
 
 #include "io/descriptor_limit.hpp"

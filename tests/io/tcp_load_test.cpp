@@ -10,6 +10,7 @@
 
 #include <weft/io/tcp.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 #include "io/descriptor_limit.hpp"
 #include "io/io_fixture.hpp"

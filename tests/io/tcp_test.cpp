@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <weft/io/tcp.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 #include "io/io_fixture.hpp"
 

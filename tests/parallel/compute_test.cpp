@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <weft/parallel/compute.hpp>
+#include <weft/task/accounting_scope.hpp>
 #include <weft/task/race.hpp>
 #include <weft/task/when_all.hpp>
 #include <weft/task/with_deadline.hpp>

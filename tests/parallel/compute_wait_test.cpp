@@ -20,6 +20,9 @@
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/task/accounting_scope.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/stop_token.hpp>

@@ -17,6 +17,8 @@
 #include <weft/parallel/compute.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>

@@ -6,6 +6,7 @@
 
 #include <weft/sync/channel.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 namespace weft {
 namespace {

@@ -7,6 +7,7 @@
 #include <weft/sync/condition_variable.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/latch.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/with_deadline.hpp>
 
 namespace weft {

@@ -15,6 +15,7 @@
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/strand.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/with_deadline.hpp>
 

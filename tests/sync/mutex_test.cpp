@@ -8,6 +8,8 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/guarded.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 namespace weft {
 namespace {

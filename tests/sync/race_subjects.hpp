@@ -25,6 +25,7 @@
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
 #include <weft/sync/wait_group.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/race.hpp>
 #include <weft/task/stop_token.hpp>
 #include <weft/task/when_all.hpp>

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <weft/sync/semaphore.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 namespace weft {
 namespace {

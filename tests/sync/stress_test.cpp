@@ -11,6 +11,8 @@
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 
 namespace weft {
 namespace {

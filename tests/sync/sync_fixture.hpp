@@ -16,6 +16,7 @@
 #include <utility>
 
 #include <weft/sync/mutex.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>
 

@@ -18,6 +18,7 @@
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>

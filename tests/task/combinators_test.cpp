@@ -15,6 +15,8 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/race.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/stop_token.hpp>

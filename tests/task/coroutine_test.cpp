@@ -8,6 +8,8 @@
 #include <vector>
 
 #include <weft/task/async_generator.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/generator.hpp>
 #include <weft/task/task.hpp>
 

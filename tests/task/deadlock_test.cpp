@@ -14,6 +14,7 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/latch.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/task.hpp>

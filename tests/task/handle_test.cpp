@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include <weft/task/cancellation.hpp>
 #include <weft/task/task.hpp>
 
 namespace weft {

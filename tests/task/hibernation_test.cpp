@@ -20,6 +20,7 @@
 #include <weft/stack/instrumentation.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>

@@ -13,6 +13,7 @@
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>

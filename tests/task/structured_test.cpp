@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/first_success.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/task.hpp>

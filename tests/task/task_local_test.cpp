@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include <weft/task/cancellation.hpp>
 #include <weft/task/stop_token.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/task_local.hpp>

@@ -6,6 +6,9 @@
 #include <thread>
 #include <vector>
 
+#include <weft/task/accounting_scope.hpp>
+#include <weft/task/cancellation.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>
 

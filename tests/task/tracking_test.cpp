@@ -15,6 +15,7 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/known_end.hpp>
 #include <weft/task/task.hpp>

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <weft/base/random.hpp>
+#include <weft/task/deadline_scope.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>

@@ -17,8 +17,6 @@
 
 namespace weft {
 
-class runtime;
-
 namespace io {
 class reactor;
 }
@@ -61,7 +59,7 @@ class file_operation : public file_request, job {
   std::string path_, path_to_;
   bool in_use_ = false;
   bool is_closed_ = false;
-  runtime* home_ = nullptr;
+  host* home_ = nullptr;
   io::reactor* reactor_ = nullptr;  // null: a thread makes the call
 
   base::spin_lock lock_;  // guards the rest from arm() on, and the epoch of the node

@@ -8,6 +8,7 @@
 #include <weft/base/clock.hpp>
 #include <weft/observe/figures.hpp>
 #include <weft/observe/route_statistics.hpp>
+#include <weft/task/accounting_scope.hpp>
 #include <weft/task/task_state.hpp>
 
 namespace weft::observe {

@@ -14,9 +14,9 @@
 #include <weft/base/spin_lock.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/task/compute_pool.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/outcome.hpp>
-#include <weft/task/runtime.hpp>
 
 namespace weft::detail {
 
@@ -58,8 +58,8 @@ class computation : public compute_job {
   [[nodiscard]] bool stay_on(std::uint64_t epoch) noexcept;
 
   /// The pool that it runs in; null on a plain OS thread.
-  [[nodiscard]] compute_pool* pool() const noexcept { return home_ ? &home_->compute_pool() : nullptr; }
-  [[nodiscard]] runtime* home() const noexcept { return home_; }
+  [[nodiscard]] detail::compute_pool* pool() const noexcept { return home_ ? &home_->compute_pool() : nullptr; }
+  [[nodiscard]] host* home() const noexcept { return home_; }
   [[nodiscard]] task_state& waiter() const noexcept { return static_cast<task_state&>(*node_->task); }
   /// Where the waiter's time goes, or null.
   [[nodiscard]] accounting* account() const noexcept { return account_; }
@@ -68,7 +68,7 @@ class computation : public compute_job {
 
  private:
   wait_node* node_ = nullptr;
-  runtime* home_ = nullptr;
+  host* home_ = nullptr;
   accounting* account_ = nullptr;
   errc refused_with_{};
   bool over_ = false;  // under lock_, as the node's epoch against tell_waiter()

@@ -90,7 +90,7 @@ class computing_section {
 template <compute_pool::entry How, class F>
 result<std::invoke_result_t<F&>> compute_on(virtual_thread& self, F& f, const std::source_location& site) {
   compute_turn_operation<How> turn;
-  if (!self.stay()) {
+  if (!self.own_queue()) {
     if (auto came = await_on_stack(turn, self); !came) return std::unexpected{came.error()};
   }
   computing_section section{self, site, turn.has_carrier()};

@@ -14,6 +14,7 @@
 #include <weft/base/result.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/oneshot.hpp>
+#include <weft/task/cancellation.hpp>
 #include <weft/task/spawn.hpp>
 #include <weft/task/task_state.hpp>
 

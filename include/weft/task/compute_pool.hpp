@@ -43,8 +43,6 @@ struct compute_statistics {
   std::uint64_t exceptions_lost = 0;  ///< thrown by parts of a computation after another one had thrown
 };
 
-class runtime;
-
 namespace detail {
 
 class topology;
@@ -97,7 +95,7 @@ class compute_job : public base::list_hook {
 class compute_pool {
  public:
   /// `longest_queue`: see runtime_options::compute_queue.
-  compute_pool(runtime& home, std::size_t most_carriers, std::size_t longest_queue);
+  compute_pool(sched::scheduler& home, std::size_t most_carriers, std::size_t longest_queue);
   ~compute_pool() { stop(); }
   compute_pool(const compute_pool&) = delete;
   compute_pool& operator=(const compute_pool&) = delete;
@@ -188,7 +186,7 @@ class compute_pool {
   void call_for_attention() noexcept;
   [[nodiscard]] bool anything_to_steal() const noexcept;
 
-  runtime& home_;
+  sched::scheduler& home_;
   const std::size_t most_, longest_queue_;
   // Made before they are counted, and never taken out: whoever has read the count may look at as many.
   std::unique_ptr<std::unique_ptr<compute_worker>[]> workers_;

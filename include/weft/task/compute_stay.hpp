@@ -8,7 +8,7 @@ namespace weft::detail {
 
 /// While it lives, compute carriers run a virtual thread, also when it goes on after a wait.
 /// Thread: that virtual thread.
-class compute_stay {
+class compute_stay final : public ready_queue {
  public:
   /// What follows: most go back to a seat; one that has ended after it need not.
   enum class afterwards : bool { on_a_seat, nothing };
@@ -16,12 +16,12 @@ class compute_stay {
   /// Moves `self` to a compute carrier unless one runs it.
   explicit compute_stay(virtual_thread& self, afterwards then = afterwards::on_a_seat) noexcept
       : self_{self}, then_{then} {
-    self.set_stay(this);
+    self.set_own_queue(this);
     if (!self.is_on_compute_carrier()) self.move();
-    start_clock();
+    wait_is_over();
   }
   ~compute_stay() {
-    self_.set_stay(nullptr);
+    self_.set_own_queue(nullptr);
     if (then_ == afterwards::on_a_seat) self_.move();
   }
   compute_stay(const compute_stay&) = delete;
@@ -32,9 +32,9 @@ class compute_stay {
     return before_ + (std::chrono::steady_clock::now() - since_);
   }
 
-  /// Around each wait.
-  void stop_clock() noexcept { before_ = so_far(); }
-  void start_clock() noexcept { since_ = std::chrono::steady_clock::now(); }
+  void wait_begins() noexcept override { before_ = so_far(); }
+  void wait_is_over() noexcept override { since_ = std::chrono::steady_clock::now(); }
+  void push(virtual_thread& ready) noexcept override;
 
  private:
   virtual_thread& self_;

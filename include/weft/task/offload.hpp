@@ -5,9 +5,11 @@
 #include <utility>
 
 #include <weft/base/spin_lock.hpp>
+#include <weft/task/deadline_scope.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/outcome.hpp>
-#include <weft/task/runtime.hpp>
+#include <weft/task/worker_pool.hpp>
 
 namespace weft::detail {
 
@@ -34,7 +36,7 @@ class offload_operation final : job {
   bool arm(wait_node& node) {
     node_ = &node;
     const auto& waiter = static_cast<const task_state&>(*node.task);
-    home_ = waiter.home_runtime();
+    home_ = waiter.home_host();
     deadline_ = waiter.deadline();
     WEFT_CHECK(home_ != nullptr, "a coroutine can be moved to a worker only where weft::run() runs");
     home_->external_work_started();
@@ -70,7 +72,7 @@ class offload_operation final : job {
   single_use use_;
   outcome<value_type> outcome_;
   wait_node* node_ = nullptr;
-  runtime* home_ = nullptr;
+  host* home_ = nullptr;
   time_point deadline_ = no_deadline;
 };
 

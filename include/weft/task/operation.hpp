@@ -517,6 +517,37 @@ void wait_uncancelled(Op op, const char* what) {
   if (!await_on_stack(op, self)) throw deadlock_error{what};
 }
 
+/// An operation that nothing ends but its happening.
+template <operation Op>
+class uninterrupted : public Op {
+ public:
+  static constexpr bool runs_to_its_end = true;
+  explicit uninterrupted(Op&& op) : Op{std::move(op)} {}
+};
+
+/// Carries out `op`, which cannot fail by itself, whatever happens: not even a deadlock ends the wait.
+template <operation Op>
+void wait_to_the_end(Op op) {
+  static_cast<void>(await(uninterrupted<Op>{std::move(op)}));
+}
+
+/// Carries out `op` unless it takes longer than `patience`. Neither the caller's cancel nor its deadline ends the wait.
+template <operation Op>
+void wait_to_the_end_for(Op op, duration patience) {
+  auto& self = current_stack();
+  struct restore {
+    task_state& task;
+    time_point deadline;
+    ~restore() {
+      --task.shields;
+      task.set_deadline(deadline);
+    }
+  } at_end{self, self.deadline()};
+  ++self.shields;
+  self.set_deadline(deadline_after(patience));
+  static_cast<void>(await_on_stack(op, self));
+}
+
 }  // namespace detail
 
 /// Carries out `op` in a coroutine, which is suspended meanwhile. One that has a name is awaited as it is: again and

@@ -20,6 +20,7 @@
 #include <weft/task/compute_pool.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/hibernation.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/stack_use.hpp>
 #include <weft/task/task_snapshot.hpp>
 #include <weft/task/task_state.hpp>
@@ -83,7 +84,6 @@ struct blocking_wait_site {
 namespace detail {
 class deadlock_detector;
 class hibernator;
-class virtual_thread;
 }  // namespace detail
 
 /// A scheduler with what its tasks need: stacks, threads for calls that block, threads that compute.
@@ -91,7 +91,7 @@ class virtual_thread;
 /// Thread: any, but for construction and destruction.
 /// Lifetime: tasks that were detached are cancelled and waited for by the destructor; all others end with their
 /// handles.
-class runtime : public sched::scheduler, private detail::end_observer, private sched::asleep_observer {
+class runtime : public detail::host, private detail::end_observer, private sched::asleep_observer {
  public:
   /// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
   /// threads.
@@ -100,20 +100,6 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
 
   /// The runtime that runs the calling task; null on an OS thread that is none of its carriers.
   [[nodiscard]] static runtime* current() noexcept { return static_cast<runtime*>(scheduler::current()); }
-
-  /// Whether its tasks are tracked: see tracking_options.
-  [[nodiscard]] bool tracks_tasks() const noexcept { return tracks_tasks_; }
-
-  /// The stacks of `stack_bytes` each; 0: the default size.
-  [[nodiscard]] stack::stack_pool& stacks(std::size_t stack_bytes = 0);
-
-  /// See runtime_options::stays_on_thread.
-  [[nodiscard]] bool keeps_tasks_on_their_threads() const noexcept { return keeps_tasks_on_their_threads_; }
-
-  /// OS threads for calls that block in the kernel.
-  [[nodiscard]] detail::worker_pool& blocking_pool() noexcept { return blocking_; }
-  /// OS threads that compute, as many as cores, at a lower priority than the seats.
-  [[nodiscard]] detail::compute_pool& compute_pool() noexcept { return compute_; }
 
   /// What the compute() calls of each place in the program have cost.
   [[nodiscard]] plain::vector<compute_site> compute_sites() const { return compute_.sites(); }
@@ -126,10 +112,6 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
 
   /// How much stack the virtual threads of each spawn site use, as far as it was measured.
   [[nodiscard]] plain::vector<stack_use> stack_uses() const;
-
-  /// Keeps a task that nobody joins until it ends. An exception that leaves it ends the program, by std::terminate(),
-  /// after a report that names the task: nobody else would ever learn of it.
-  void adopt(detail::task_state& task) noexcept;
 
   /// Cancels the detached tasks, waits for them, and joins the carriers. All other tasks have ended. Not from a task.
   /// Tasks that go on for longer than runtime_options::shutdown_report_after are reported, each with its name, spawn
@@ -154,30 +136,25 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
   /// Where coroutines waited in a blocking form. The first wait of each site was reported as well.
   [[nodiscard]] plain::vector<blocking_wait_site> blocking_waits_in_coroutines() const;
 
-  /// Reports a task that parks and holds a lock of the standard library's, once a spawn site. By the task.
-  void report_held_lock(const detail::task_state& task, const void* lock) noexcept;
-
   /// What it reports without being asked for.
   [[nodiscard]] const warning_options& warnings() const noexcept { return warnings_; }
 
-  /// Reports that `waiter`, a scope or a handle, has waited for `count` cancelled tasks, one of them described by
-  /// `example`, for longer than warning_options::cancelled_over.
-  void warn_of_cancelled(std::string_view waiter, std::size_t count, std::string_view example) noexcept;
-
-  /// Counts one. By the coroutine, before it waits.
-  void count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept;
-
  private:
   friend class detail::hibernator;
-  friend class detail::virtual_thread;
   struct checked_tag {};
   runtime(checked_tag, runtime_options options);
+
+  void adopt(detail::task_state& task) noexcept override;
+  void warn_of_cancelled(std::string_view waiter, std::size_t count, std::string_view example) noexcept override;
+  void count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept override;
+  void report_held_lock(const detail::task_state& task, const void* lock) noexcept override;
+  void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept override;
+  [[nodiscard]] stack::stack_pool& other_stacks(std::size_t stack_bytes) override;
 
   bool on_asleep() override;
   void report_what_is_left() noexcept;
   void report_others(const plain::set<std::uint64_t>& named, std::size_t most) noexcept;
   [[noreturn]] void nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept;
-  void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept;
   [[nodiscard]] plain::vector<stack::stack_pool*> all_stacks();
   void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
 
@@ -201,8 +178,6 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
   mutable std::mutex stack_uses_mutex_;  // guards stack_uses_
   plain::map<std::pair<std::string_view, std::uint_least32_t>, stack_use> stack_uses_;
 
-  const bool tracks_tasks_;
-  const bool keeps_tasks_on_their_threads_;
   const leak_report leaks_;
   const warning_options warnings_;
   static inline constinit std::atomic<std::size_t> runtimes_{0};  // how many there are in the process

@@ -107,7 +107,7 @@ class scope : private detail::end_observer {
   /// that is spawned. After cancel() the task still runs, and finds itself cancelled.
   template <class F>
   void spawn(const spawn_options& options, F&& f, std::source_location site = std::source_location::current()) {
-    adopt(*detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f)).task);
+    adopt(*detail::make_task(detail::host_to_spawn_in(), options, site, std::forward<F>(f)).task);
   }
   template <class F>
   void spawn(F&& f, std::source_location site = std::source_location::current()) {
@@ -119,7 +119,7 @@ class scope : private detail::end_observer {
   template <class F>
   [[nodiscard]] child_result<detail::spawned_t<F>> spawn_result(
       const spawn_options& options, F&& f, std::source_location site = std::source_location::current()) {
-    auto started = detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f));
+    auto started = detail::make_task(detail::host_to_spawn_in(), options, site, std::forward<F>(f));
     started.task->give_handle();
     child_result<detail::spawned_t<F>> handle{started};
     adopt(*started.task);

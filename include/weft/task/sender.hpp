@@ -15,8 +15,8 @@
 #endif
 
 #include <weft/base/error.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/operation.hpp>
-#include <weft/task/runtime.hpp>
 #include <weft/task/select_machine.hpp>
 #include <weft/task/spawn.hpp>
 #include <weft/task/stop_token.hpp>
@@ -55,14 +55,13 @@ class basic_sender {
   using sender_concept = typename Library::sender_concept;
   using completion_signatures = typename Library::template signatures<value, typename outcome::error_type>;
 
-  basic_sender(runtime& home, Op&& op) : home_{home}, op_{std::move(op)} {}
+  basic_sender(host& home, Op&& op) : home_{home}, op_{std::move(op)} {}
 
   template <class Receiver>
   class state {
    public:
     using operation_state_concept = typename Library::operation_state_concept;
-    state(runtime& home, Op&& op, Receiver&& receiver)
-        : home_{home}, op_{std::move(op)}, receiver_{std::move(receiver)} {}
+    state(host& home, Op&& op, Receiver&& receiver) : home_{home}, op_{std::move(op)}, receiver_{std::move(receiver)} {}
     state(state&&) = delete;
 
     void start() & noexcept {
@@ -112,7 +111,7 @@ class basic_sender {
       }
     }
 
-    runtime& home_;
+    host& home_;
     Op op_;
     Receiver receiver_;
     std::stop_source stop_;
@@ -125,7 +124,7 @@ class basic_sender {
   }
 
  private:
-  runtime& home_;
+  host& home_;
   Op op_;
 };
 
@@ -198,7 +197,7 @@ struct std_execution {
 /// Thread: made inside a task; started anywhere. Lifetime: the runtime outlives it.
 template <detail::sendable Op>
 [[nodiscard]] auto as_sender(Op op) {
-  return detail::basic_sender<detail::std_execution, Op>{detail::runtime_to_spawn_in(), std::move(op)};
+  return detail::basic_sender<detail::std_execution, Op>{detail::host_to_spawn_in(), std::move(op)};
 }
 #endif
 

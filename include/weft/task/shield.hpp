@@ -28,14 +28,4 @@ template <operation Op>
   return shield_operation<Op>{std::move(op)};
 }
 
-namespace detail {
-
-/// Carries out `op`, which cannot fail by itself, whatever happens: not even a deadlock ends the wait.
-template <operation Op>
-void wait_to_the_end(Op op) {
-  static_cast<void>(await(shield(std::move(op))));
-}
-
-}  // namespace detail
-
 }  // namespace weft

@@ -13,8 +13,10 @@
 
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/block_cache.hpp>
+#include <weft/base/check.hpp>
+#include <weft/task/coroutine_task.hpp>
+#include <weft/task/host.hpp>
 #include <weft/task/operation.hpp>
-#include <weft/task/runtime.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/virtual_thread.hpp>
 
@@ -144,7 +146,6 @@ struct started {
 inline constexpr std::size_t least_calls_bytes = 4 * std::size_t{1024};
 /// Throws std::invalid_argument unless a stack of the pool has room for `task_bytes` and for calls.
 void check_room_on_stack(const stack::stack_pool& pool, std::size_t task_bytes);
-[[nodiscard]] runtime& runtime_to_spawn_in();
 
 /// Whether to measure how much stack this task uses: the first few that call an F, and one use in a thousand.
 template <class F>
@@ -167,7 +168,7 @@ inline void inherit(task_state& made, const spawn_options& options) {
 
 /// Makes the task; it does not run yet.
 template <class F>
-[[nodiscard]] started<spawned_t<F>> make_task(runtime& home, const spawn_options& options, std::source_location site,
+[[nodiscard]] started<spawned_t<F>> make_task(host& home, const spawn_options& options, std::source_location site,
                                               F&& f) {
   using value = spawned_t<F>;
   if constexpr (coroutine_source<F>) {
@@ -363,7 +364,7 @@ class [[nodiscard]] join_handle {
   void detach() {
     auto& task = known();
     detail::give_up(task_);
-    task.home_runtime()->adopt(task);
+    task.home_host()->adopt(task);
     if (task.has_ended()) result_->discard_value();
     task.release();
   }
@@ -400,7 +401,7 @@ class [[nodiscard]] join_handle {
 template <class F>
 join_handle<detail::spawned_t<F>> spawn(const spawn_options& options, F&& f,
                                         std::source_location site = std::source_location::current()) {
-  auto started = detail::make_task(detail::runtime_to_spawn_in(), options, site, std::forward<F>(f));
+  auto started = detail::make_task(detail::host_to_spawn_in(), options, site, std::forward<F>(f));
   started.task->give_handle();
   started.task->home()->schedule_spawned(*started.task);
   detail::count_spawn();
@@ -415,7 +416,7 @@ join_handle<detail::spawned_t<F>> spawn(F&& f, std::source_location site = std::
 /// Runs `f` as a task of `home` and waits for it; returns what it returned or throws what it threw. It inherits the
 /// deadline in force. For plain OS threads, and for tasks of other runtimes.
 template <class F>
-detail::spawned_t<F> run_in(runtime& home, const spawn_options& options, F&& f,
+detail::spawned_t<F> run_in(detail::host& home, const spawn_options& options, F&& f,
                             std::source_location site = std::source_location::current()) {
   auto started = detail::make_task(home, options, site, std::forward<F>(f));
   started.task->give_handle();

@@ -25,9 +25,9 @@
 
 namespace weft {
 
-class runtime;
-
 namespace detail {
+
+class host;
 
 /// How many operations a task carries out without parking before it lets others run first. Without that, a task whose
 /// peer is always faster, or whose channel is never empty, keeps its seat to itself. A turn of channel operations takes
@@ -88,8 +88,8 @@ class task_state : public sched::runnable, public base::list_hook {
     name_bytes_ = static_cast<std::uint16_t>(std::min<std::size_t>(name.size(), UINT16_MAX));
   }
 
-  /// The runtime that runs the task; null for an OS thread.
-  [[nodiscard]] runtime* home_runtime() const noexcept;
+  /// Where the task lives; null for an OS thread.
+  [[nodiscard]] host* home_host() const noexcept;
 
   /// A cancel was requested and nothing shields the task.
   [[nodiscard]] bool must_stop() const noexcept { return shields == 0 && cancel_was_requested(); }
@@ -291,19 +291,29 @@ void count_spawn() noexcept;
 /// runtime::blocking_waits_in_coroutines().
 void about_to_block(wait_kind kind) noexcept;
 
-class compute_worker;
-
 /// While it lives, an OS thread waits in place. Where that is a compute carrier, on whose own stack fork-join code
 /// runs, another one computes meanwhile.
 class blocked_in_place {
  public:
+  /// What the compute part does about it. `begin()` returns what `end()` is given; null: the thread is none of its own.
+  struct observer {
+    void* (*begin)() noexcept;
+    void (*end)(void* carrier) noexcept;
+  };
+  /// Before there is such a carrier.
+  static void set_observer(const observer& told) noexcept {
+    // relaxed: a carrier, on which alone it matters, is started after it
+    observer_.store(&told, std::memory_order_relaxed);
+  }
+
   explicit blocked_in_place(wait_kind kind) noexcept;
   ~blocked_in_place();
   blocked_in_place(const blocked_in_place&) = delete;
   blocked_in_place& operator=(const blocked_in_place&) = delete;
 
  private:
-  compute_worker* worker_;
+  static inline constinit std::atomic<const observer*> observer_{nullptr};
+  void* carrier_ = nullptr;
 };
 
 /// What the calling OS thread waits as when it runs no task.
@@ -329,74 +339,5 @@ class blocked_in_place {
 }
 
 }  // namespace detail
-
-/// A cancel was requested of the calling task, and no cancellation_shield is around it. Any kind of task.
-[[nodiscard]] bool cancelled() noexcept;
-
-/// While it lives, waits of the calling task are not cancelled. For clean-up that must wait.
-class cancellation_shield {
- public:
-  cancellation_shield() noexcept : task_{detail::current_task()} { ++task_.shields; }
-  ~cancellation_shield() { --task_.shields; }
-  cancellation_shield(const cancellation_shield&) = delete;
-  cancellation_shield& operator=(const cancellation_shield&) = delete;
-
- private:
-  detail::task_state& task_;
-};
-
-/// While it lives, every wait of the calling task fails with errc::timed_out once the deadline has passed. The nearest
-/// of nested deadlines counts.
-///
-/// A deadline that has passed parks nothing. An operation that needs no wait may still happen, but a loop of such
-/// operations ends as well: the task looks at the clock before the second one, then at least once in 64, and the more
-/// often the slower they are. Costs a look at the clock for each wait that parks, and some per cent of operations that
-/// need no wait.
-///
-/// What runs on behalf of the task inherits the deadline in force: every task that is spawned, by whatever call, a
-/// computation, and a function given to blocking(). spawn_options::deadline says otherwise.
-class deadline_scope {
- public:
-  explicit deadline_scope(time_point deadline) noexcept : task_{detail::current_task()}, outer_{task_.deadline()} {
-    if (deadline < outer_) task_.set_deadline(deadline);
-  }
-  template <class Clock, class Duration>
-  explicit deadline_scope(std::chrono::time_point<Clock, Duration> deadline) noexcept
-      : deadline_scope{deadline_at(deadline)} {}
-  explicit deadline_scope(time_span from_now) noexcept : deadline_scope{deadline_after(from_now)} {}
-  ~deadline_scope() { task_.set_deadline(outer_); }
-  deadline_scope(const deadline_scope&) = delete;
-  deadline_scope& operator=(const deadline_scope&) = delete;
-
-  /// The deadline in force: its own or a nearer one around it.
-  [[nodiscard]] time_point deadline() const noexcept { return task_.deadline(); }
-
- private:
-  detail::task_state& task_;
-  time_point outer_;
-};
-
-/// While it lives, the calling task's waits add to `account`; afterwards to what was installed before.
-class accounting_scope {
- public:
-  explicit accounting_scope(accounting& account) noexcept : task_{detail::current_task()}, outer_{task_.account} {
-    bring_up_to_date();
-    task_.account = &account;
-  }
-  ~accounting_scope() {
-    bring_up_to_date();
-    task_.account = outer_;
-  }
-  accounting_scope(const accounting_scope&) = delete;
-  accounting_scope& operator=(const accounting_scope&) = delete;
-
-  /// Before `account` is read: adds the time that the task was blocked for since its last wait. The scope's end does
-  /// the same.
-  static void bring_up_to_date() noexcept;
-
- private:
-  detail::task_state& task_;
-  accounting* outer_;
-};
 
 }  // namespace weft

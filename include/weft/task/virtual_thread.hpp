@@ -17,7 +17,20 @@
 namespace weft::detail {
 
 struct carrier_flow;
-class compute_stay;
+class virtual_thread;
+
+/// Where a virtual thread goes on, in place of a seat, while it has one: see compute_stay.
+class ready_queue {
+ public:
+  /// Around each wait of the thread. By the thread.
+  virtual void wait_begins() noexcept = 0;
+  virtual void wait_is_over() noexcept = 0;
+  /// The thread can go on. Any thread.
+  virtual void push(virtual_thread& ready) noexcept = 0;
+
+ protected:
+  ~ready_queue() = default;
+};
 
 /// A task with a stack of its own. Its control block lies at the top of that stack, so that a fresh one touches one
 /// page; the stack goes back to its pool when the last reference is gone.
@@ -29,10 +42,10 @@ class virtual_thread : public task_state {
   /// By default to a seat; while it computes, to the compute carriers.
   void make_ready() noexcept final;
 
-  /// While it computes, what says so; else null. The task itself, and whoever resumes it.
-  [[nodiscard]] compute_stay* stay() const noexcept { return stay_; }
-  /// From now on, or no more, it belongs on compute carriers; what runs it at present stays until it leaves.
-  void set_stay(compute_stay* stay) noexcept { stay_ = stay; }
+  /// While it computes, where it goes on; else null: on a seat. The task itself, and whoever resumes it.
+  [[nodiscard]] ready_queue* own_queue() const noexcept { return own_queue_; }
+  /// From now on it goes on there; what runs it at present stays until it leaves.
+  void set_own_queue(ready_queue* queue) noexcept { own_queue_ = queue; }
   /// Goes on on a compute carrier, or on a seat, wherever it belongs now.
   void move() noexcept { yield(); }
   /// Whether a compute carrier runs it.
@@ -80,7 +93,7 @@ class virtual_thread : public task_state {
   stack::context context_;
   carrier_flow* flow_ = nullptr;      // set by who switches to it, valid until it leaves
   virtual_thread* before_ = nullptr;  // who left in favour of this one, and is to be settled
-  compute_stay* stay_ = nullptr;      // published by what makes the task ready
+  ready_queue* own_queue_ = nullptr;  // published by what makes the task ready
   stack::slot& slot_;
   leaving why_ = leaving::parking;
 };

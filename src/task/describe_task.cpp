@@ -1,0 +1,20 @@
+#include "task/describe_task.hpp"
+
+#include <string>
+
+#include <weft/task/task_state.hpp>
+
+namespace weft::detail {
+
+std::string describe_task(const task_state& task) {
+  std::string text = "task ";
+  if (!task.name().empty()) text += '"' + std::string{task.name()} + "\", ";
+  text += std::string{"spawned at "} + task.site().file_name() + ':' + std::to_string(task.site().line());
+  // As dumps and reports of deadlocks number it.
+  if (const auto* extras = task.extras(); extras && extras->number() != 0) {
+    text += ", number " + std::to_string(extras->number());
+  }
+  return text;
+}
+
+}  // namespace weft::detail
