@@ -89,7 +89,8 @@ class descriptor {
   /// A reactor's, which asks itself in add_from_elsewhere() to watch the entry later.
   void begin_adding(token life) noexcept { adding_ = life; }
   [[nodiscard]] bool is_being_added() const noexcept { return adding_ != 0; }
-  /// Later: what to watch. Thread: any; the lock is inside, as for none of the two above.
+  /// Later: what to watch.
+  /// Thread: any; the lock is inside, as for none of the two above.
   [[nodiscard]] token take_added() noexcept;
 
   /// In lists of the reactor's until it has added, or removed, the entry.

@@ -65,7 +65,7 @@ int run(const run_options& options, std::function<int()> main, const std::source
 /// Tasks that `main` detached are cancelled when it has returned, and waited for. Afterwards nothing of the runtime is
 /// left, and run() may be called again. Runtimes of several OS threads live side by side, each with seats of its own.
 /// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
-/// threads or descriptors.
+///   threads or descriptors.
 /// Thread: a plain OS thread, usually main's. Not from inside a task.
 template <std::invocable F>
 int run(run_options options, F main, std::source_location site = std::source_location::current()) {

@@ -239,8 +239,10 @@ template <class F>
 /// of its own instead.
 ///
 /// A plain OS thread, fork-join code on a compute carrier included, runs `f` in place. What the calls of one place
-/// cost, waits not included, runtime::compute_sites() says. Parks. Cancel: `f` begins and goes on to its end; see
-/// try_compute(). Order: first come, first served, behind what computations that have begun do and have forked.
+/// cost, waits not included, runtime::compute_sites() says.
+/// Parks.
+/// Cancel: `f` begins and goes on to its end; see try_compute().
+/// Order: first come, first served, behind what computations that have begun do and have forked.
 template <class F>
 std::invoke_result_t<F&> compute(F f, std::source_location site = std::source_location::current()) {
   using detail::compute_pool;
@@ -263,7 +265,8 @@ template <class F>
 
 /// compute(f) for a caller that does not wait for its turn at any price. When it is cancelled or its deadline passes
 /// before `f` has begun, fails and `f` never runs; with errc::overloaded, at once, when run_options::compute_queue
-/// others wait already. Once begun it runs to its end. Parks.
+/// others wait already. Once begun it runs to its end.
+/// Parks.
 template <class F>
 [[nodiscard]] result<std::invoke_result_t<F&>> try_compute(
     F f, std::source_location site = std::source_location::current()) {

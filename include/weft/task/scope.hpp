@@ -132,7 +132,8 @@ class scope : private detail::end_observer {
   }
 
   /// Waits until all children have ended, then throws what the policy says, if any of them threw.
-  /// Parks. Cancel, or the caller's deadline: cancels the children, and still waits for them.
+  /// Parks.
+  /// Cancel: like the caller's deadline, cancels the children, and still waits for them.
   void join();
 
   /// Asks all children, present and future, to stop. Does not wait.

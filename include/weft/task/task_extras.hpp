@@ -119,7 +119,8 @@ void end_tracking() noexcept;
 void note_wait(task_state& self, const void* op, describe_function describe) noexcept;
 void note_wait_over(task_state& self) noexcept;
 
-/// The task's extras, made when it has none. By the task, or before it is scheduled. Throws std::bad_alloc.
+/// The task's extras, made when it has none. By the task, or before it is scheduled.
+/// Throws std::bad_alloc.
 [[nodiscard]] task_extras& extras_of(task_state& task);
 
 /// Gives a task that was just made what it inherits from the calling one, and tracks it if its runtime does.
