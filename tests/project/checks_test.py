@@ -8,6 +8,7 @@ from pathlib import Path
 import check_layers
 import check_layouts
 import check_orders
+import check_tags
 import check_text
 import check_waits
 
@@ -45,6 +46,32 @@ class orders(tree):
         self.assert_one(check_orders.check, "src/task/a.cpp:3", "say why")
         self.write("src/task/a.cpp", "// counts\na.fetch_add(1, std::memory_order_relaxed);\n")
         self.assert_one(check_orders.check, "src/task/a.cpp:2", "say why")
+
+
+class tags(tree):
+    def test_tags_that_begin_their_lines_pass(self):
+        self.write("include/weft/task/task.hpp", """#pragma once
+/// Takes what is there; the Order of things, and Parks of cities, are words like others.
+/// Thread: any.
+/// Cancel: nothing is taken,
+///   and nothing lost.
+/// Throws std::bad_alloc.
+/// Parks.
+int take();
+int taken = 0;  // Thread: any
+""")
+        self.assertEqual(check_tags.check(self.root), [])
+
+    def test_a_tag_behind_other_text_fails(self):
+        for comment in ("/// Parks. Cancel: nothing is taken.", "/// Takes it. Throws std::bad_alloc.",
+                        "/// Takes it (see above) Order: first come, first served.", "// Takes it. Parks.",
+                        "int a;  ///< a number. Thread: any.", "/// Parks. Cancel never loses a value."):
+            self.write("src/task/a.hpp", f"\n{comment}\n")
+            self.assert_one(check_tags.check, "src/task/a.hpp:2", "a line of its own")
+
+    def test_a_tag_in_columns_fails(self):
+        self.write("src/task/a.hpp", "/// Thread    any\n")
+        self.assert_one(check_tags.check, "src/task/a.hpp:1", "write 'Thread:'")
 
 
 class layouts(tree):
@@ -137,7 +164,8 @@ namespace weft {
 class box {
  public:
   /// Takes what is there.
-  /// Parks. Cancel: nothing is taken.
+  /// Parks.
+  /// Cancel: nothing is taken.
   [[nodiscard]] int take();
   [[nodiscard]] operation async_take() noexcept { return operation{*this}; }
   /// Does not wait.
