@@ -37,8 +37,8 @@ class reactor;
 //   hung up           no further change will come: stays ready whatever a short read seems to say
 //
 // Nothing is lost between a call that finds nothing and the event that reports something, since the caller clears
-// `ready` only if no event was counted after it looked and before it called (exhausted()); and nothing between that and
-// waiting, since arm() looks at `ready` under the lock under which events set it.
+// `ready` only if no event was counted after it looked and before it called (found_nothing() and used_up()); and
+// nothing between that and waiting, since arm() looks at `ready` under the lock under which events set it.
 
 namespace weft::detail {
 

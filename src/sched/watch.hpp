@@ -43,7 +43,7 @@ class watch {
   /// A seat has something to do after all were idle.
   /// Thread: any.
   void seat_is_busy() noexcept {
-    // seq_cst: with the count of idle seats, see sleep_while_idle()
+    // seq_cst: with the count of idle seats, see wait()
     if (asleep_.load(std::memory_order_seq_cst)) wake();
   }
 

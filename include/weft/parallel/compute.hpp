@@ -103,8 +103,8 @@ result<std::invoke_result_t<F&>> compute_on(virtual_thread& self, F& f, const st
 }
 
 /// compute(f) for tasks that have no stack: runs a callable on a virtual thread of its own, which compute carriers run
-/// from its beginning to its end. It has the waiter's deadline and task_locals, and is cancelled with it. Where there
-/// is no stack to be had, or no carrier, the callable runs in place.
+/// from its beginning to its end. It has the waiter's deadline and task_local values, and is cancelled with it. Where
+/// there is no stack to be had, or no carrier, the callable runs in place.
 class compute_call : public computation {
  public:
   void describe(wait_description& into) const;
@@ -229,9 +229,9 @@ template <class F>
 /// serves others meanwhile: as many callers as there are may wait for their turn, each in its own frame, and that is
 /// the only queue.
 ///
-/// `f` is part of the calling task: it runs on the virtual thread's own stack, has its task_locals, its deadline, its
-/// accounting, and is cancelled with it. When `f` waits, for a socket, a lock, a sleep, another task, it parks like any
-/// other task, and its carrier goes on with other computations; woken, it goes on on a compute carrier before those
+/// `f` is part of the calling task: it runs on the virtual thread's own stack, has its task_local values, its deadline,
+/// its accounting, and is cancelled with it. When `f` waits, for a socket, a lock, a sleep, another task, it parks like
+/// any other task, and its carrier goes on with other computations; woken, it goes on on a compute carrier before those
 /// that have not begun. Such waits fail when the caller is cancelled or its deadline passes; `f` itself goes on, and
 /// may ask cancelled(). compute() inside `f` runs in place. fork_join() and the algorithms park, and are begun first.
 ///

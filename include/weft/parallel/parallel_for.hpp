@@ -76,7 +76,7 @@ struct block_options {
   std::size_t rows = 0, columns = 0;
 };
 
-/// Calls `body(some_rows, some_columns)`, both index_range, for blocks that together are all of `rows` and `columns`,
+/// Calls `body` with two index_range, of rows and of columns, for blocks that together are all of `rows` and `columns`,
 /// so that a body that goes through a block finds what it touched in the cache.
 template <std::invocable<index_range, index_range> F>
 void parallel_for_2d(index_range rows, index_range columns, F&& body, block_options blocks = {}) {

@@ -40,7 +40,7 @@ class local_value {
   std::atomic<std::uint32_t> references_{1};
 };
 
-/// What only some tasks have: values of task_locals, a std::stop_source, and, where tasks are tracked, what they wait
+/// What only some tasks have: task_local values, a std::stop_source, and, where tasks are tracked, what they wait
 /// for. Lives outside of the task, so that it can be looked at without touching a stack that was put away.
 /// Thread: the task itself, but for what says otherwise.
 class task_extras : public base::list_hook {
@@ -101,7 +101,7 @@ class task_extras : public base::list_hook {
   std::uint64_t harmless_wait_ = 0;  // in no cycle while it lasts
 };
 
-/// How many runtimes track their tasks: see deadlock_options.
+/// How many runtimes track their tasks: see tracking_options.
 inline constinit std::atomic<std::uint32_t> tracking_runtimes{0};
 /// Whether any task has extras, or had.
 inline constinit std::atomic<bool> extras_in_use{false};

@@ -161,7 +161,7 @@ class task_state : public sched::runnable, public base::list_hook {
 
   /// Waiters for the end. Any thread.
   [[nodiscard]] bool has_ended() const noexcept {
-    // acquire: sees the result; pairs with end()
+    // acquire: sees the result; pairs with announce_end()
     return ended_.load(std::memory_order_acquire);
   }
   [[nodiscard]] bool arm_end(sched::wait_node& node) noexcept;
