@@ -19,7 +19,9 @@ namespace weft {
 
 /// What a seat waits in when it has nothing to run.
 enum class reactor_kind : std::uint8_t {
-  automatic,  ///< what WEFT_REACTOR says (io_uring or epoll), otherwise what is fastest here
+  /// What WEFT_REACTOR says (io_uring or epoll), otherwise epoll. Nothing is tried out or measured: epoll works on
+  /// every kernel; many containers refuse io_uring, which is used where the program or its environment asks for it.
+  automatic,
   io_uring,
   epoll,
 };

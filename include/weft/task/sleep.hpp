@@ -61,7 +61,7 @@ template <class Clock, class Duration>
 
 /// Waits until `until`; never wakes earlier without an error. A time that has passed does not wait.
 /// Parks.
-/// Cancel: errc::cancelled.
+/// Cancel: errc::cancelled, or errc::timed_out when a nearer deadline_scope has passed.
 template <class Clock, class Duration>
 result<void> sleep_until(std::chrono::time_point<Clock, Duration> until) {
   return await(async_sleep_until(until));
