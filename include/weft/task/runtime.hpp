@@ -112,7 +112,7 @@ class runtime : public sched::scheduler, private detail::end_observer, private s
 
   /// OS threads for calls that block in the kernel.
   [[nodiscard]] detail::worker_pool& blocking_pool() noexcept { return blocking_; }
-  /// OS threads that compute, as many as cores, at a lower priority than the seats.
+  /// OS threads that compute, runtime_options::compute_carriers at the most, at a lower priority than the seats.
   [[nodiscard]] detail::compute_pool& compute_pool() noexcept { return compute_; }
 
   /// What the compute() calls of each place in the program have cost.

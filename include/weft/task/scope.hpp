@@ -100,7 +100,7 @@ class scope : private detail::end_observer {
   scope& operator=(const scope&) = delete;
 
   /// Joins. On the way out of an exception it cancels the children first, and what they throw is lost.
-  /// Throws what the first child threw, when join() has not been called.
+  /// Throws what join() would have thrown, when that was not called.
   ~scope() noexcept(false);
 
   /// Starts a task, of either kind, that ends before the scope does. It inherits the deadline in force, as any task

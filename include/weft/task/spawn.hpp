@@ -313,7 +313,7 @@ class [[nodiscard]] join_handle {
     std::swap(result_, other.result_);
     return *this;
   }
-  /// Waits until the task has ended. What the task threw is lost with it. A coroutine blocks its OS thread, and its
+  /// Cancels the task and waits until it has ended. What it threw is lost. A coroutine blocks its OS thread, and its
   /// seat goes on with another: it may co_await async_wait() first.
   /// Parks.
   ~join_handle() {
