@@ -114,9 +114,10 @@ def readme_section(document):
     results = [made for made in document["results"] if "target" in made and made["weft"] is not None]
     peers = peers_of(results)
     names = " | ".join(peer.replace("_", " ") for peer in peers)
-    said = (f"Measured by `make bench` on {machines.in_words(document['machine'])}. Medians of up to "
-            f"{document['rounds']} rounds in which all take turns; behind a peer's figure, how many times better weft "
-            "is.")
+    rounds = document["rounds"]
+    taken = "One round in which" if rounds == 1 else f"Medians of up to {rounds} rounds in which"
+    said = (f"Measured by `make bench` on {machines.in_words(document['machine'])}. {taken} all take turns; behind a "
+            "peer's figure, how many times better weft is.")
     lines = [BEGIN, *textwrap.wrap(said, 120), "", f"| what | weft | {names} |", "|---|---|" + "---|" * len(peers)]
     for made in results:
         cells = []

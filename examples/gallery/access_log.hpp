@@ -24,7 +24,8 @@ class access_log {
       const std::filesystem::path& file, trouble::tell tell_operator = [](std::string_view) {});
   ~access_log();
 
-  /// Without its line break. Thread: any. Does not wait.
+  /// Without its line break.
+  /// Thread: any. Does not wait.
   void append(std::string line) noexcept;
 
   /// For a line that there is no memory for.

@@ -61,7 +61,8 @@ struct prepared_catalogue {
 /// make no sense. Beside it lies a reserve of room on the disk, which is given up where it is needed for that.
 [[nodiscard]] startup<prepared_catalogue> prepare_catalogue(const std::filesystem::path& file);
 
-/// The one who changes the catalogue. Thread: one at a time.
+/// The one who changes the catalogue.
+/// Thread: one at a time.
 class catalogue_writer {
  public:
   explicit catalogue_writer(const std::filesystem::path& file);
@@ -90,7 +91,8 @@ class catalogue_writer {
   sqlite::statement remove_;
 };
 
-/// One of those who read the catalogue, beside the writer and each other. Thread: one at a time.
+/// One of those who read the catalogue, beside the writer and each other.
+/// Thread: one at a time.
 class catalogue_reader {
  public:
   static constexpr unsigned max_page_size = 100;

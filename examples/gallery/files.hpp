@@ -13,7 +13,8 @@ using bytes = std::vector<std::byte>;
 
 /// Creates `path`, which must not exist and which only its owner may read, with these contents, and waits until they
 /// are on the disk. The name is on the disk once its folder was synchronised. Removes the file again when it fails.
-/// Parks. Cancel: nothing is left.
+/// Parks.
+/// Cancel: nothing is left.
 [[nodiscard]] weft::result<void> create_durably(const std::filesystem::path& path, std::span<const std::byte> contents);
 
 /// Parks.

@@ -29,7 +29,8 @@ struct photo_contents {
 
 /// All photos: sealed files and the catalogue of them, kept in step. See storage.hpp for how.
 /// Thread: any, for every member, at the same time; construction and destruction by the owner.
-/// Parks. Cancel: fails with 503, nothing was done; what is being written goes on to its end.
+/// Parks.
+/// Cancel: fails with 503, nothing was done; what is being written goes on to its end.
 class library {
  public:
   struct settings {

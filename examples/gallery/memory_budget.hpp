@@ -37,7 +37,8 @@ class memory_budget {
   [[nodiscard]] std::size_t total_bytes() const noexcept { return units_ * unit_bytes; }
 
   /// Waits until there is as much left. More than the whole budget is no more than that: look at total_bytes() before.
-  /// Parks. Cancel: has taken nothing.
+  /// Parks.
+  /// Cancel: has taken nothing.
   [[nodiscard]] weft::result<share> take(std::size_t wanted_bytes) {
     const std::size_t wanted = std::clamp<std::size_t>((wanted_bytes + unit_bytes - 1) / unit_bytes, 1, units_);
     share taken(*this);

@@ -24,7 +24,8 @@ class photo_id {
     return result;
   }
 
-  /// A new one that nobody can guess. Thread: any.
+  /// A new one that nobody can guess.
+  /// Thread: any.
   [[nodiscard]] static photo_id random();
 
   [[nodiscard]] std::string_view text() const noexcept { return {digits_.data(), digits_.size()}; }

@@ -31,7 +31,8 @@ namespace gallery {
 ///     GET    /wait                          the same after 100 ms of waiting: for benchmarks
 ///     GET    /stats, /metrics               live figures, as JSON and for Prometheus
 ///
-/// Thread: any, for the handlers, at the same time. Lifetime: outlives the server.
+/// Thread: any, for the handlers, at the same time.
+/// Lifetime: outlives the server.
 class service {
  public:
   struct settings {

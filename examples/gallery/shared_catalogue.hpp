@@ -19,7 +19,8 @@ namespace gallery {
 /// and whatever waits there is committed together: under load, many photos share one wait for the disk. Readers lie in
 /// another channel, from which each query takes one for itself.
 /// Thread: any, for every member, at the same time; construction and destruction by the owner.
-/// Parks. Cancel: fails with 503, nothing was done; a change that was handed over goes on to its end.
+/// Parks.
+/// Cancel: fails with 503, nothing was done; a change that was handed over goes on to its end.
 class shared_catalogue {
  public:
   shared_catalogue(const std::filesystem::path& file, std::size_t readers);

@@ -30,7 +30,8 @@ class error : public std::runtime_error {
 
 enum class access { read_only, read_write };
 
-/// One connection. Thread: one at a time. Every member throws `error`.
+/// One connection.
+/// Thread: one at a time. Every member throws `error`.
 class connection {
  public:
   connection(const std::filesystem::path& file, access mode);
@@ -55,7 +56,8 @@ class statement {
  public:
   statement(connection& owner, std::string_view text);
 
-  /// Text must live until the next reset(). Thread and errors: as the connection.
+  /// Text must live until the next reset().
+  /// Thread: as the connection, errors too.
   statement& bind(int parameter, std::int64_t value);
   statement& bind(int parameter, std::string_view text);
 

@@ -60,7 +60,9 @@ struct stored_file {
 /// whole photo, or files that the run's mark tells apart from all others. See recovery.hpp for what is done with them.
 ///
 /// Thread: any, for put(), get() and remove(), at the same time, as long as each is given another photo. The others
-/// before those. Parks: put(), get() and remove(). Cancel: put() leaves nothing.
+///   before those.
+/// Parks: put(), get() and remove().
+/// Cancel: put() leaves nothing.
 class storage {
  public:
   /// Makes the folder ready and takes its lock.

@@ -17,7 +17,8 @@ namespace weft::http::detail {
 // unpin(). Between messages nothing is pinned, and the block is used from its start again.
 
 /// Received bytes that were not consumed yet.
-/// Thread: the connection's. Lifetime: views into unread() hold until the next make_room(), pinned ones until unpin().
+/// Thread: the connection's.
+/// Lifetime: views into unread() hold until the next make_room(), pinned ones until unpin().
 class input_buffer {
  public:
   [[nodiscard]] std::string_view unread() const noexcept { return {block_.get() + begin_, end_ - begin_}; }

@@ -46,7 +46,8 @@ class wire {
   [[nodiscard]] bool is_quiet();
 
   /// Receives what has arrived into the input buffer, or sends some of `from`, which is not empty, and returns how
-  /// much. Out() is empty. As long as nobody reads them it receives no more than `most_unread` bytes.
+  /// much. The output buffer, out(), is empty. As long as nobody reads them it receives no more than `most_unread`
+  /// bytes.
   [[nodiscard]] result<std::size_t> send_or_receive(std::span<const std::byte> from, std::size_t most_unread);
 
   /// Ends the connection so that the peer gets to read what was sent before: sends what is left, then only its own

@@ -37,8 +37,8 @@ class reactor;
 //   hung up           no further change will come: stays ready whatever a short read seems to say
 //
 // Nothing is lost between a call that finds nothing and the event that reports something, since the caller clears
-// `ready` only if no event was counted after it looked and before it called (exhausted()); and nothing between that and
-// waiting, since arm() looks at `ready` under the lock under which events set it.
+// `ready` only if no event was counted after it looked and before it called (found_nothing() and used_up()); and
+// nothing between that and waiting, since arm() looks at `ready` under the lock under which events set it.
 
 namespace weft::detail {
 
@@ -89,7 +89,8 @@ class descriptor {
   /// A reactor's, which asks itself in add_from_elsewhere() to watch the entry later.
   void begin_adding(token life) noexcept { adding_ = life; }
   [[nodiscard]] bool is_being_added() const noexcept { return adding_ != 0; }
-  /// Later: what to watch. Thread: any; the lock is inside, as for none of the two above.
+  /// Later: what to watch.
+  /// Thread: any; the lock is inside, as for none of the two above.
   [[nodiscard]] token take_added() noexcept;
 
   /// In lists of the reactor's until it has added, or removed, the entry.

@@ -34,7 +34,8 @@ class lookup_ready_operation final
 
 /// One question to the name servers, put and understood by c-ares; the waiting is weft's. The sockets that c-ares opens
 /// are gathered in an epoll of their own, which is ready when any of them is: one descriptor to wait for, on any
-/// reactor and on a plain OS thread alike. Thread: one at a time.
+/// reactor and on a plain OS thread alike.
+/// Thread: one at a time.
 class lookup {
  public:
   lookup() = default;

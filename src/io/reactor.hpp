@@ -34,11 +34,13 @@ class reactor : public sched::driver {
   [[nodiscard]] bool awaits_input() const noexcept override { return detail::descriptor::anyone_waits(); }
 
   /// Makes a call on a file.
-  /// Thread: the carrier that sits on the seat. Lifetime: the request, until it is completed.
+  /// Thread: the carrier that sits on the seat.
+  /// Lifetime: the request, until it is completed.
   virtual void submit(detail::file_request&) noexcept {}
 
   /// Asks for a submitted call to end early. It is completed in any case, soon or not.
-  /// Thread: any. Lifetime: the request stays until it is completed and withdraw() has returned.
+  /// Thread: any.
+  /// Lifetime: the request stays until it is completed and withdraw() has returned.
   virtual void cancel(detail::file_request&) noexcept {}
 
   /// A completed call need not be cancelled any more.

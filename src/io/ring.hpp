@@ -26,9 +26,11 @@ struct completion {
 /// Thread: the owner, but for what says otherwise.
 class ring {
  public:
-  /// With the best of the flags that this kernel knows. Owned by nobody yet. Thread: any.
+  /// With the best of the flags that this kernel knows. Owned by nobody yet.
+  /// Thread: any.
   [[nodiscard]] static result<std::unique_ptr<ring>> make();
-  /// Ends what the kernel still does for it. Thread: any.
+  /// Ends what the kernel still does for it.
+  /// Thread: any.
   ~ring();
   ring(const ring&) = delete;
   ring& operator=(const ring&) = delete;
@@ -63,7 +65,8 @@ class ring {
   }
 
   // For the carrier that has taken the ring over from its owner: requests and completions lie in memory that both see,
-  // and only entering the kernel is the owner's. Thread: one at a time; the owner does none of the above meanwhile.
+  // and only entering the kernel is the owner's.
+  // Thread: one at a time; the owner does none of the above meanwhile.
 
   /// Takes out the requests that were not handed over, except those of which `stays(entry)` is true. The kernel sees
   /// those when the owner enters next. The owner does not enter meanwhile.

@@ -114,7 +114,8 @@ void fork_join_base::ended(std::exception_ptr error) noexcept {
   auto* carriers = helper ? helper->pool() : pool();
   if (auto lost = exceptions_lost(); lost != 0 && carriers) carriers->note_lost_exceptions(lost);
   if (!helper) return complete();
-  // release: what was computed; pairs with run_in_place() and help(). This may be gone from here on.
+  // release: what was computed; pairs with run_in_place(); help() looks on its behalf. This may be gone
+  // from here on.
   ended_.store(true, std::memory_order_release);
   compute_pool::wake(*helper);
 }

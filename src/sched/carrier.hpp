@@ -53,7 +53,8 @@ class carrier {
   [[nodiscard]] scheduler& owner() noexcept { return owner_; }
   [[nodiscard]] bool is_guest() const noexcept { return kind_ == kind::guest; }
 
-  /// The task that it runs, or null. Thread: its own; the watch while it decides.
+  /// The task that it runs, or null.
+  /// Thread: its own; the watch while it decides.
   [[nodiscard]] runnable* runs() const noexcept {
     // relaxed: its own thread wrote it, or the watch has acquired `inside`
     return runs_.load(std::memory_order_relaxed);

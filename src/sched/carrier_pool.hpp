@@ -80,7 +80,8 @@ class carrier_pool {
     int thread_id = 0;
     carrier* by = nullptr;
   };
-  /// The watch: those that began before `before`, still go on, and were not set_reported(). Throws std::bad_alloc.
+  /// The watch: those that began before `before`, still go on, and were not set_reported().
+  /// Throws std::bad_alloc.
   [[nodiscard]] std::vector<long_run> find_long_runs(std::chrono::steady_clock::time_point before);
   /// The watch, before it calls prepare_spare() again, which may end the carrier.
   void set_reported(const long_run& run) noexcept;

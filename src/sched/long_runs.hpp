@@ -13,7 +13,8 @@ class carrier_pool;
 ///
 /// A run begins where the watch takes the seat from a task, or where a carrier without a seat resumes one, and ends
 /// when that task parks, yields or ends. The carrier keeps its beginning, the spawn site and the name, so
-/// that no task is read here: it may be gone. Thread: the watch's.
+/// that no task is read here: it may be gone.
+/// Thread: the watch's.
 class long_runs {
  public:
   explicit long_runs(const watch_options& options) noexcept : options_{options} {}

@@ -34,10 +34,12 @@ class seat {
         random_{index + 1} {}
 
   /// Runs tasks until the scheduler stops: true; or until the seat was handed to another carrier while a task ran:
-  /// false. Thread: the carrier.
+  /// false.
+  /// Thread: the carrier.
   [[nodiscard]] bool run(carrier& self);
 
-  /// Whose the seat is; see carrier.hpp. Thread: the carrier that asks. Waits for the watch to decide.
+  /// Whose the seat is; see carrier.hpp.
+  /// Thread: the carrier that asks. Waits for the watch to decide.
   [[nodiscard]] bool belongs_to(const carrier& one) const noexcept {
     // acquire: the seat as the carrier before left it; pairs with decide()
     auto seen = sitter_.load(std::memory_order_acquire);
@@ -74,7 +76,8 @@ class seat {
   /// next_directly() would find nothing, and the loop had nothing to do either. Counts a turn.
   [[nodiscard]] bool has_nothing_else() noexcept;
 
-  /// Puts `task` before, or after, everything else that is ready here. Thread: the carrier.
+  /// Puts `task` before, or after, everything else that is ready here.
+  /// Thread: the carrier.
   void push_next(runnable& task) {
     if (delivering_) [[unlikely]]
       return push_last(task);
@@ -82,7 +85,8 @@ class seat {
     if (displaced) push_last(*displaced);
   }
   void push_last(runnable& task);
-  /// Puts a task that has not run yet before those that were spawned here earlier. Thread: the carrier.
+  /// Puts a task that has not run yet before those that were spawned here earlier.
+  /// Thread: the carrier.
   void push_spawned(runnable& task);
 
   /// Thread: any carrier; the lock is inside.

@@ -36,12 +36,14 @@ class watch {
   void start();
 
   /// A carrier's task has said that it blocks: its seat is handed over at once. Starts the thread where it is off, for
-  /// nothing else but that. Thread: that carrier, in its task's own code.
+  /// nothing else but that.
+  /// Thread: that carrier, in its task's own code.
   void seat_is_blocked() noexcept;
 
-  /// A seat has something to do after all were idle. Thread: any.
+  /// A seat has something to do after all were idle.
+  /// Thread: any.
   void seat_is_busy() noexcept {
-    // seq_cst: with the count of idle seats, see sleep_while_idle()
+    // seq_cst: with the count of idle seats, see wait()
     if (asleep_.load(std::memory_order_seq_cst)) wake();
   }
 
@@ -50,14 +52,16 @@ class watch {
 
   /// Tasks that compute beside the seats, or guests that do so for long at a time, have all cores busy. A seat with
   /// nothing to do then rests a little before it waits for its driver: what comes in meanwhile is served at once, for
-  /// half the switches between OS threads, which would be taken from those that compute. Thread: any.
+  /// half the switches between OS threads, which would be taken from those that compute.
+  /// Thread: any.
   [[nodiscard]] bool cores_are_taken() const noexcept {
     // relaxed: a heuristic
     return cores_are_taken_.load(std::memory_order_relaxed);
   }
   static constexpr std::chrono::microseconds rest_when_cores_are_taken{1000};
 
-  /// What was counted so far, a site each. Thread: any.
+  /// What was counted so far, a site each.
+  /// Thread: any.
   [[nodiscard]] std::vector<stall_site> sites() const;
 
  private:

@@ -14,13 +14,14 @@
 // The word `state` in a slot's descriptor:
 //
 //   awake        the stack's memory is as usual
-//   in transit   one thread puts it away or brings it back; who faults on it waits
+//   in transit   one thread puts it away or brings it back; every other thread that faults on it waits
 //   image*       put away: its pages are gone and every access to them faults
 //
-//   awake -> in transit     the thread that puts away, after hold(): nobody resumes the flow, so its stack pointer
-//   stands in transit -> image*    the same, once every access faults in transit -> awake     the same, when the wait
-//   had ended meanwhile or something was refused image* -> in transit    who faults first, in its signal handler in
-//   transit -> awake     the same, once the contents are back
+//   awake      -> in transit   the thread that puts away, after hold(): nobody resumes it, so its stack pointer stays
+//   in transit -> image*       the same thread, once every access to the stack faults
+//   in transit -> awake        the same thread, when the wait has ended, the image does not fit or the kernel refuses
+//   image*     -> in transit   the first thread that faults, in its signal handler, or that calls bring_back()
+//   in transit -> awake        the same thread, once the contents are back
 //
 // Others may read and write a parked stack at any moment. So that no access is lost or sees half of it:
 //
@@ -34,9 +35,9 @@
 // dead pages go. Where the system has no means for that step: PROT_NONE, markers off, contents written through
 // /proc/self/mem, which the protection does not bind, PROT_READ|WRITE.
 //
-// Why everybody comes to an end: who is in transit waits for nobody but a fork() under way, and takes no lock while
-// others may be stopped on the stack. Under a sanitizer that includes the sanitizer's own locks, which the stopped may
-// hold: what runs in transit, and in the handler, is compiled without instrumentation.
+// Why every thread comes to an end: a thread in transit waits for nothing but a fork() under way, and takes no lock
+// while others may be stopped on the stack. Under a sanitizer that includes the sanitizer's own locks, which the
+// stopped threads may hold: what runs in transit, and in the handler, is compiled without instrumentation.
 
 namespace weft::stack {
 

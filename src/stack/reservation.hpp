@@ -13,7 +13,8 @@ namespace weft::stack {
 /// after them all, their descriptors: a page that a stack and its descriptor shared would be touched for each.
 class reservation {
  public:
-  /// begin() is null, and errno set, when the kernel refuses. Throws std::bad_alloc.
+  /// begin() is null, and errno set, when the kernel refuses.
+  /// Throws std::bad_alloc.
   reservation(std::size_t stack_count, std::size_t stack_bytes);
   ~reservation();
   reservation(const reservation&) = delete;

@@ -203,7 +203,7 @@ bool compute_pool::run_one(compute_worker& self, const awaited* waits_for) noexc
   auto found = waits_for ? taken{} : take();
   auto* frame = found ? nullptr : steal(self, waits_for);
   if (!found && !frame) return false;
-  // seq_cst: before the look at the queue; pairs with submit()
+  // seq_cst: before the look at the queue; pairs with call_carrier()
   if (!waits_for) searching_.fetch_sub(1, std::memory_order_seq_cst);
   home_.guest_begins();
   if (frame) {

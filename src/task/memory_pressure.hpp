@@ -8,7 +8,8 @@ namespace weft::detail {
 /// Calls a function, on a thread of its own, whenever tasks of the machine, or of the control group, wait because
 /// memory is short: for more than a tenth of a second within two. The thread sleeps in between: no tick. Source: the
 /// kernel's documentation, "PSI - Pressure Stall Information"; the window is the shortest that it lets a process
-/// without privilege choose. Thread: owner.
+/// without privilege choose.
+/// Thread: owner.
 class memory_pressure {
  public:
   memory_pressure() = default;

@@ -75,7 +75,7 @@ bool task_state::arm_end(sched::wait_node& node) noexcept {
 }
 
 void task_state::disarm_end(sched::wait_node& node) noexcept {
-  if (node.ended_the_wait()) return;  // taken out by end()
+  if (node.ended_the_wait()) return;  // taken out by announce_end()
   std::lock_guard guard{end_lock_};
   if (node.is_linked()) base::intrusive_list<sched::wait_node>::remove(node);
 }

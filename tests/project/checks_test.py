@@ -7,7 +7,9 @@ from pathlib import Path
 
 import check_layers
 import check_layouts
+import check_names
 import check_orders
+import check_tags
 import check_text
 import check_waits
 
@@ -45,6 +47,67 @@ class orders(tree):
         self.assert_one(check_orders.check, "src/task/a.cpp:3", "say why")
         self.write("src/task/a.cpp", "// counts\na.fetch_add(1, std::memory_order_relaxed);\n")
         self.assert_one(check_orders.check, "src/task/a.cpp:2", "say why")
+
+
+class names(tree):
+    flag = """struct flag {
+  void set() {
+    // release: what was done; pairs with %s
+    set_.store(true, std::memory_order_release);
+  }
+  bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
+  int end() const { return 0; }
+};
+"""
+
+    def test_names_of_the_code_of_files_and_of_the_standard_library_pass(self):
+        self.write("src/task/a.cpp", "// Calls run_all(), see first_task and io_wait.hpp; std::stable_sort() not.\n"
+                                     "void run_all(int first_task);\n")
+        self.write("src/task/io_wait.hpp", "#pragma once\n")
+        self.assertEqual(check_names.check(self.root), [])
+
+    def test_a_name_that_is_in_comments_only_fails(self):
+        for name in ("run_all()", "run()", "run_all", "task.run()"):
+            self.write("src/task/a.cpp", f"// Calls {name}.\n")
+            self.assert_one(check_names.check, "src/task/a.cpp:1", "no code has the name run")
+
+    def test_a_partner_that_uses_the_same_atomic_passes(self):
+        self.write("src/task/a.hpp", self.flag % "is_set()")
+        self.assertEqual(check_names.check(self.root), [])
+
+    def test_a_partner_that_does_not_or_is_none_fails(self):
+        self.write("src/task/a.hpp", self.flag % "end(). What else")
+        self.assert_one(check_names.check, "src/task/a.hpp:3", "pairs with end, which does not use set_")
+        self.write("src/task/a.hpp", self.flag % "what_was()")
+        problems = check_names.check(self.root)
+        self.assertIn("no code has the name what_was", problems[0])
+        self.assertIn("pairs with what_was, which does not use set_", problems[1])
+
+
+class tags(tree):
+    def test_tags_that_begin_their_lines_pass(self):
+        self.write("include/weft/task/task.hpp", """#pragma once
+/// Takes what is there; the Order of things, and Parks of cities, are words like others.
+/// Thread: any.
+/// Cancel: nothing is taken,
+///   and nothing lost.
+/// Throws std::bad_alloc.
+/// Parks.
+int take();
+int taken = 0;  // Thread: any
+""")
+        self.assertEqual(check_tags.check(self.root), [])
+
+    def test_a_tag_behind_other_text_fails(self):
+        for comment in ("/// Parks. Cancel: nothing is taken.", "/// Takes it. Throws std::bad_alloc.",
+                        "/// Takes it (see above) Order: first come, first served.", "// Takes it. Parks.",
+                        "int a;  ///< a number. Thread: any.", "/// Parks. Cancel never loses a value."):
+            self.write("src/task/a.hpp", f"\n{comment}\n")
+            self.assert_one(check_tags.check, "src/task/a.hpp:2", "a line of its own")
+
+    def test_a_tag_in_columns_fails(self):
+        self.write("src/task/a.hpp", "/// Thread    any\n")
+        self.assert_one(check_tags.check, "src/task/a.hpp:1", "write 'Thread:'")
 
 
 class layouts(tree):
@@ -137,7 +200,8 @@ namespace weft {
 class box {
  public:
   /// Takes what is there.
-  /// Parks. Cancel: nothing is taken.
+  /// Parks.
+  /// Cancel: nothing is taken.
   [[nodiscard]] int take();
   [[nodiscard]] operation async_take() noexcept { return operation{*this}; }
   /// Does not wait.

@@ -9,7 +9,8 @@ namespace weft::base {
 /// Memory for what comes and goes with every task, such as its control block: blocks that were released are given out
 /// again, mostly without a lock, whichever threads took and released them. Blocks of up to 1 KiB; larger ones, and all
 /// of them under a sanitizer, come from operator new. Aligned like that of operator new.
-/// Thread: any. Lifetime: what is kept goes back to the system by give_back_idle_blocks().
+/// Thread: any.
+/// Lifetime: what is kept goes back to the system by give_back_idle_blocks().
 /// Throws std::bad_alloc.
 [[nodiscard]] void* allocate_block(std::size_t bytes);
 
@@ -31,7 +32,8 @@ inline constexpr std::size_t largest_frame_alignment = 4096;
 }
 
 /// Memory for a coroutine's frame, as allocate_block(), aligned to alignment_of_frame(bytes).
-/// Thread: any. Throws std::bad_alloc.
+/// Thread: any.
+/// Throws std::bad_alloc.
 [[nodiscard]] void* allocate_frame(std::size_t bytes);
 
 /// Takes back what allocate_frame(bytes) returned.

@@ -53,7 +53,8 @@ class time_span {
 /// A clock that stands still until somebody moves it: the scheduler does, to the next timer, whenever every task is
 /// parked, so that a test of an hour of deadlines takes microseconds. OS threads, which no scheduler runs, wait in real
 /// time on it: see real_deadline().
-/// Thread: any. Lifetime: one at a time per process; outlives every scheduler that runs under it.
+/// Thread: any.
+/// Lifetime: one at a time per process; outlives every scheduler that runs under it.
 class virtual_clock {
  public:
   virtual_clock() noexcept;

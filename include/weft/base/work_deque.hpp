@@ -107,7 +107,8 @@ class work_deque {
     } else {
       std::atomic_thread_fence(std::memory_order_seq_cst);  // seq_cst: see the top
     }
-    auto newest = newest_.load(std::memory_order_acquire);  // acquire: sees the slot and the entry; pairs with push()
+    // acquire: sees the slot and the entry; pairs with publish()
+    auto newest = newest_.load(std::memory_order_acquire);
     if (oldest >= newest) return nullptr;
     auto* storage = ring_.load(std::memory_order_acquire);              // acquire: pairs with adopt()
     auto* entry = storage->at(oldest).load(std::memory_order_relaxed);  // relaxed: published by newest_

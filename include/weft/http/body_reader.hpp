@@ -17,7 +17,8 @@ struct body_read_all_call;
 }  // namespace detail
 
 /// The body of a message that is being received, piece by piece; chunked coding is taken off.
-/// Thread: the task that serves the request, or that made it. Lifetime: its message's.
+/// Thread: the task that serves the request, or that made it.
+/// Lifetime: its message's.
 class body_reader {
  public:
   body_reader(const body_reader&) = delete;
@@ -27,7 +28,9 @@ class body_reader {
   /// beyond the body limit, or where a trailer exceeds the header's, errc::malformed for bad chunked coding,
   /// errc::timed_out when the sender is too slow, errc::end_of_stream when it hung up in the middle; then always again.
   /// A handler that gives up on such an error without answering leaves the right answer (413, 431, 400, 408) to the
-  /// server. Parks. Cancel: nothing was taken.
+  /// server.
+  /// Parks.
+  /// Cancel: nothing was taken.
   [[nodiscard]] virtual result<std::size_t> read(std::span<std::byte> into) = 0;
 
   /// read() as an operation, for coroutines: `into` outlives it. Where it has to wait, a virtual thread of its own

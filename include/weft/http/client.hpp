@@ -97,7 +97,9 @@ class client_response {
 ///     if (response) auto text = response->body().read_all();
 ///
 /// Redirects are not followed: they are responses like others. There is no TLS yet: url::parse() says errc::unavailable
-/// to https. Thread: any, for every member, at the same time. Lifetime: responses may outlive it.
+/// to https.
+/// Thread: any, for every member, at the same time.
+/// Lifetime: responses may outlive it.
 class client {
  public:
   explicit client(client_options options = {});
@@ -112,12 +114,13 @@ class client {
   /// A response that arrives while the body is sent ends the sending when it is a refusal (from 300 on), or complete.
   /// A connection that was kept is used again only if nothing lies on it; when it turns out to be closed all the same,
   /// or is answered by a 408 that closes it, an idempotent request is sent once more on a new one.
-  /// Parks; a coroutine's carrier waits in place: async_send() is for coroutines. Cancel: the server may have got the
-  /// request.
+  /// Parks; a coroutine's carrier waits in place: async_send() is for coroutines.
+  /// Cancel: the server may have got the request.
   [[nodiscard]] result<client_response> send(const url& where, const client_request& request);
 
   /// send() as an operation, for coroutines: a virtual thread of its own carries it out. What the request's views refer
-  /// to outlives it. Cancel: as send(); waits until the exchange has ended.
+  /// to outlives it.
+  /// Cancel: as send(); waits until the exchange has ended.
   ///
   ///     auto response = co_await client.async_send(where, {});
   ///     if (response) auto text = co_await response->body().async_read_all();

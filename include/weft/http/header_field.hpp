@@ -6,7 +6,8 @@
 
 namespace weft::http {
 
-/// One line of a message's header. Lifetime: that of the message it is part of.
+/// One line of a message's header.
+/// Lifetime: that of the message it is part of.
 struct header_field {
   std::string_view name;   ///< as it was sent; compare with equals_ignoring_case
   std::string_view value;  ///< without the white space around it

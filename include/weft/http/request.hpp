@@ -19,7 +19,8 @@ class server_connection;
 }
 
 /// A request being served. Its head has arrived and passed every check; its body is read through body().
-/// Thread: the task that serves it. Lifetime: the handler's call; so for every view that it returns.
+/// Thread: the task that serves it.
+/// Lifetime: the handler's call; so for every view that it returns.
 class request {
  public:
   request(const request&) = delete;

@@ -21,7 +21,8 @@ class server_connection;
 ///
 ///     response.header("Cache-Control", "no-store").text("hello\n");
 ///
-/// Thread: the task that serves the request. Lifetime: the handler's call.
+/// Thread: the task that serves the request.
+/// Lifetime: the handler's call.
 class response {
  public:
   response(const response&) = delete;
@@ -30,7 +31,7 @@ class response {
   // Before the answer begins.
 
   /// Throws std::invalid_argument for a name or value that would break out of its line, and for the fields that are the
-  /// server's job.
+  ///   server's job.
   response& header(std::string_view name, std::string_view value);
   response& status(http::status value);
   /// Has the connection closed after this answer.
@@ -39,7 +40,9 @@ class response {
   // The whole answer. The body is copied or sent before the call returns. Whether the client got it is not told: the
   // connection is gone if it did not. A second answer to one request is misuse. What the handler left unread of a
   // chunked request body is read and dropped first, within server_options::unread_body_timeout, and cannot be read
-  // afterwards. Parks. Cancel: the connection is not used again.
+  // afterwards.
+  // Parks.
+  // Cancel: the connection is not used again.
 
   void send(std::string_view content_type, std::span<const std::byte> body);
   void send(std::string_view content_type, std::string_view body);

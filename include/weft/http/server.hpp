@@ -30,7 +30,8 @@ class connection_job {
   connection_job& operator=(connection_job&&) noexcept;
   ~connection_job();
 
-  /// Once. Throws nothing: what handlers throw becomes a 500.
+  /// Once.
+  /// Throws nothing: what handlers throw becomes a 500.
   void operator()() noexcept;
 
  private:
@@ -51,7 +52,8 @@ using connection_executor = std::function<void(connection_job)>;
 ///     auto listener = weft::tcp_listener::bind("127.0.0.1:8080").value();
 ///     server.serve(listener).value();
 ///
-/// Thread: any, for every member, at the same time. Lifetime: outlives its serve() calls.
+/// Thread: any, for every member, at the same time.
+/// Lifetime: outlives its serve() calls.
 class server {
  public:
   explicit server(router routes, server_options options = {});

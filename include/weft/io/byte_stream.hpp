@@ -23,22 +23,26 @@ class byte_stream {
 
   /// What has arrived, at least one byte; waits for it. `into` is not empty. Fails with errc::end_of_stream once the
   /// peer has sent all it will send, with errc::closed after close().
-  /// Parks. Cancel: no byte was taken.
+  /// Parks.
+  /// Cancel: no byte was taken.
   [[nodiscard]] virtual result<std::size_t> recv(std::span<std::byte> into) = 0;
 
   /// Sends at least one byte of `from`, which is not empty; waits for room. Fails with errc::closed after close().
-  /// Parks. Cancel: no byte was sent.
+  /// Parks.
+  /// Cancel: no byte was sent.
   [[nodiscard]] virtual result<std::size_t> send(std::span<const std::byte> from) = 0;
 
   /// Sends all of `from`.
-  /// Parks. Cancel: some bytes may have been sent, so that the stream is only good for close().
+  /// Parks.
+  /// Cancel: some bytes may have been sent, so that the stream is only good for close().
   [[nodiscard]] virtual result<void> send_all(std::span<const std::byte> from);
 
   /// The same of text: send_all("hello").
   [[nodiscard]] result<void> send_all(std::string_view text) { return send_all(std::as_bytes(std::span{text})); }
 
   /// Sends all pieces in order, as few large writes.
-  /// Parks. Cancel: as send_all.
+  /// Parks.
+  /// Cancel: as send_all.
   [[nodiscard]] virtual result<void> send_all(std::span<const std::span<const std::byte>> pieces);
 
   /// What has arrived already; 0 when nothing has. Does not wait. `into` is not empty. Fails as recv() does.
@@ -48,7 +52,9 @@ class byte_stream {
   /// Receives what has arrived; otherwise sends at least one byte of `from`, or, while there is no room, waits for room
   /// or for bytes to receive. Neither span is empty. Fails as recv() and send() do. It is for a sender that wants to
   /// hear when the peer has had enough. Unless a stream has a better way, it looks 100 times a second while it waits.
-  /// Thread: the reader and the writer. Parks. Cancel: no byte was sent or taken.
+  /// Thread: the reader and the writer.
+  /// Parks.
+  /// Cancel: no byte was sent or taken.
   [[nodiscard]] virtual result<stream_progress> send_or_recv(std::span<const std::byte> from,
                                                              std::span<std::byte> into);
 

@@ -135,11 +135,11 @@ struct open_options {
 };
 
 /// An open file.
-/// Thread: any, for every member, at the same time; but for moving it. Reads and writes carry their offset, of
-/// which pipes and the like take no notice.
-/// Cancel and deadlines: the system call is asked to end early and waited for. If it did end, nothing was done;
-/// otherwise its outcome is returned as if there had been no request. The operations are cases of select, race and
-/// when_all as well, and are left in the same way when they lose: what they did all the same is done.
+/// Thread: any, for every member, at the same time; but for moving it. Reads and writes carry their offset, of which
+///   pipes and the like take no notice.
+/// Cancel: like a deadline, asks the system call to end early, and waits for it. If it did end early, nothing was done;
+///   otherwise its outcome is returned as if there had been no request. The operations are cases of select, race and
+///   when_all as well, and are left in the same way when they lose: what they did all the same is done.
 class file {
  public:
   class open_operation;
@@ -170,7 +170,8 @@ class file {
   [[nodiscard]] result<void> write_all_at(std::span<const std::byte> from, std::uint64_t offset);
 
   /// Writes at least one byte of `from` at the end of a file that was opened for that (file_access::append).
-  /// Parks. Order: one call's bytes stay together, however many append at the same time.
+  /// Parks.
+  /// Order: one call's bytes stay together, however many append at the same time.
   [[nodiscard]] result<std::size_t> append(std::span<const std::byte> from) { return await(async_append(from)); }
   [[nodiscard]] transfer_operation async_append(std::span<const std::byte> from) noexcept;
 
@@ -208,16 +209,19 @@ class file::open_operation final : public detail::file_operation {
 };
 
 /// Gives a file another name, in one step: whoever looks sees the old or the new. What had the new name is gone.
-/// Parks. Order: survives the machine's sudden end once sync_directory() of the folder has returned.
+/// Parks.
+/// Order: survives the machine's sudden end once sync_directory() of the folder has returned.
 [[nodiscard]] result<void> rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 [[nodiscard]] file_change_operation async_rename_file(const std::filesystem::path& from,
                                                       const std::filesystem::path& to);
 
-/// Removes a file, not a folder. Parks.
+/// Removes a file, not a folder.
+/// Parks.
 [[nodiscard]] result<void> remove_file(const std::filesystem::path& path);
 [[nodiscard]] file_change_operation async_remove_file(const std::filesystem::path& path);
 
-/// Returns once the names in a folder would survive the machine's sudden end. Parks.
+/// Returns once the names in a folder would survive the machine's sudden end.
+/// Parks.
 [[nodiscard]] result<void> sync_directory(const std::filesystem::path& path);
 
 }  // namespace weft

@@ -38,7 +38,8 @@ struct resolve_options {
 };
 
 /// The addresses of `host`, best first: of a number itself, of a name what /etc/hosts says, or else the name servers.
-/// Parks. Cancel: the question is withdrawn.
+/// Parks.
+/// Cancel: the question is withdrawn.
 [[nodiscard]] result<plain::vector<endpoint>> resolve(std::string_view host, std::uint16_t port,
                                                       const resolve_options& options = {});
 [[nodiscard]] task<result<plain::vector<endpoint>>> async_resolve(std::string host, std::uint16_t port,

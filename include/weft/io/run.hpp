@@ -19,7 +19,9 @@ namespace weft {
 
 /// What a seat waits in when it has nothing to run.
 enum class reactor_kind : std::uint8_t {
-  automatic,  ///< what WEFT_REACTOR says (io_uring or epoll), otherwise what is fastest here
+  /// What WEFT_REACTOR says (io_uring or epoll), otherwise epoll. Nothing is tried out or measured: epoll works on
+  /// every kernel; many containers refuse io_uring, which is used where the program or its environment asks for it.
+  automatic,
   io_uring,
   epoll,
 };
@@ -65,7 +67,7 @@ int run(const run_options& options, std::function<int()> main, const std::source
 /// Tasks that `main` detached are cancelled when it has returned, and waited for. Afterwards nothing of the runtime is
 /// left, and run() may be called again. Runtimes of several OS threads live side by side, each with seats of its own.
 /// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
-/// threads or descriptors.
+///   threads or descriptors.
 /// Thread: a plain OS thread, usually main's. Not from inside a task.
 template <std::invocable F>
 int run(run_options options, F main, std::source_location site = std::source_location::current()) {

@@ -99,10 +99,12 @@ class tcp_stream final : public byte_stream {
   tcp_stream() noexcept = default;
   explicit tcp_stream(detail::owned_descriptor socket) noexcept : socket_{std::move(socket)} {}
 
-  /// Parks. Cancel: the connection is not made.
+  /// Parks.
+  /// Cancel: the connection is not made.
   [[nodiscard]] static result<tcp_stream> connect(const endpoint& peer);
 
-  /// Looks `host` up and tries its addresses in order, until one accepts; fails as the last one did. Parks.
+  /// Looks `host` up and tries its addresses in order, until one accepts; fails as the last one did.
+  /// Parks.
   [[nodiscard]] static result<tcp_stream> connect(std::string_view host, std::uint16_t port);
 
   [[nodiscard]] static connect_operation async_connect(const endpoint& peer);
@@ -208,7 +210,8 @@ class tcp_listener {
 
   /// The next connection; waits for it. Fails with errc::closed after close(). With no file descriptors left it fails
   /// at once, every time, and the connection keeps waiting: let some end before trying again.
-  /// Parks. Cancel: no connection was taken.
+  /// Parks.
+  /// Cancel: no connection was taken.
   [[nodiscard]] result<tcp_stream> accept() { return await(async_accept()); }
   [[nodiscard]] accept_operation async_accept() noexcept { return accept_operation{socket_.get()}; }
 

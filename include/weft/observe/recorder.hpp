@@ -20,8 +20,8 @@ struct recorder_options {
 
 /// Live figures of a service, per route. Routes are added by the program, never by a request, so that no client can
 /// make the figures grow.
-/// Thread    any, for every member, at the same time.
-/// Lifetime  outlives its spans and its routes' users.
+/// Thread: any, for every member, at the same time.
+/// Lifetime: outlives its spans and its routes' users.
 class recorder {
  public:
   explicit recorder(recorder_options options = {});
@@ -72,7 +72,8 @@ class span {
   /// Records the request: `status` is the HTTP status of its answer, 100 to 599. Once.
   void close(route_statistics& route, int status) noexcept;
 
-  /// What the request has waited for so far. Thread: the span's.
+  /// What the request has waited for so far.
+  /// Thread: the span's.
   [[nodiscard]] const accounting& waits() const noexcept {
     accounting_scope::bring_up_to_date();
     return waits_;

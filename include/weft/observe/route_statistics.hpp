@@ -11,7 +11,7 @@ namespace weft::observe {
 
 /// What was recorded about one route. Made by `recorder::add_route`.
 /// Thread: any, for every member, at the same time. Each thread records into a shard that it seldom shares, so that
-/// recording takes no lock and makes no two cores fight over a cache line.
+///   recording takes no lock and makes no two cores fight over a cache line.
 class route_statistics {
  public:
   route_statistics(std::string method, std::string path);

@@ -160,8 +160,9 @@ template <class F, class... Args>
 /// Runs the parallel_task `f(args...)` with all that it forks on the compute carriers, and gives its value or throws
 /// what it threw. Fork-join code on a compute carrier that calls it takes part; a plain OS thread outside of run()
 /// computes it alone.
-/// Parks. Cancel: no new child begins, join() and call() throw std::system_error (errc::cancelled, errc::timed_out),
-/// and when those that have begun are through, this throws it too, unless the computation was over before it noticed.
+/// Parks.
+/// Cancel: no new child begins, join() and call() throw std::system_error (errc::cancelled, errc::timed_out), and when
+///   those that have begun are through, this throws it too, unless the computation was over before it noticed.
 template <class F, class... Args>
   requires detail::begins_parallel_task<std::decay_t<F>&, std::decay_t<Args>&...>
 auto fork_join(F&& f, Args&&... args) {

@@ -103,8 +103,8 @@ result<std::invoke_result_t<F&>> compute_on(virtual_thread& self, F& f, const st
 }
 
 /// compute(f) for tasks that have no stack: runs a callable on a virtual thread of its own, which compute carriers run
-/// from its beginning to its end. It has the waiter's deadline and task_locals, and is cancelled with it. Where there
-/// is no stack to be had, or no carrier, the callable runs in place.
+/// from its beginning to its end. It has the waiter's deadline and task_local values, and is cancelled with it. Where
+/// there is no stack to be had, or no carrier, the callable runs in place.
 class compute_call : public computation {
  public:
   void describe(wait_description& into) const;
@@ -229,9 +229,9 @@ template <class F>
 /// serves others meanwhile: as many callers as there are may wait for their turn, each in its own frame, and that is
 /// the only queue.
 ///
-/// `f` is part of the calling task: it runs on the virtual thread's own stack, has its task_locals, its deadline, its
-/// accounting, and is cancelled with it. When `f` waits, for a socket, a lock, a sleep, another task, it parks like any
-/// other task, and its carrier goes on with other computations; woken, it goes on on a compute carrier before those
+/// `f` is part of the calling task: it runs on the virtual thread's own stack, has its task_local values, its deadline,
+/// its accounting, and is cancelled with it. When `f` waits, for a socket, a lock, a sleep, another task, it parks like
+/// any other task, and its carrier goes on with other computations; woken, it goes on on a compute carrier before those
 /// that have not begun. Such waits fail when the caller is cancelled or its deadline passes; `f` itself goes on, and
 /// may ask cancelled(). compute() inside `f` runs in place. fork_join() and the algorithms park, and are begun first.
 ///
@@ -239,8 +239,10 @@ template <class F>
 /// of its own instead.
 ///
 /// A plain OS thread, fork-join code on a compute carrier included, runs `f` in place. What the calls of one place
-/// cost, waits not included, runtime::compute_sites() says. Parks. Cancel: `f` begins and goes on to its end; see
-/// try_compute(). Order: first come, first served, behind what computations that have begun do and have forked.
+/// cost, waits not included, runtime::compute_sites() says.
+/// Parks.
+/// Cancel: `f` begins and goes on to its end; see try_compute().
+/// Order: first come, first served, behind what computations that have begun do and have forked.
 template <class F>
 std::invoke_result_t<F&> compute(F f, std::source_location site = std::source_location::current()) {
   using detail::compute_pool;
@@ -263,7 +265,8 @@ template <class F>
 
 /// compute(f) for a caller that does not wait for its turn at any price. When it is cancelled or its deadline passes
 /// before `f` has begun, fails and `f` never runs; with errc::overloaded, at once, when run_options::compute_queue
-/// others wait already. Once begun it runs to its end. Parks.
+/// others wait already. Once begun it runs to its end.
+/// Parks.
 template <class F>
 [[nodiscard]] result<std::invoke_result_t<F&>> try_compute(
     F f, std::source_location site = std::source_location::current()) {

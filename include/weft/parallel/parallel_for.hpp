@@ -19,9 +19,11 @@ namespace weft {
 // They run on all compute carriers and return when all calls have. A virtual thread parks meanwhile, a compute carrier
 // takes part, so that they nest; a plain OS thread outside of run() makes all calls itself. In which order the calls
 // are made is not promised. An exception stops the calls that have not begun and is thrown here; of several one, and
-// the rest are counted (compute_statistics). Parks. Cancel, and a deadline: calls that have not begun are left out, and
-// std::system_error is thrown. A loop that runs inside a call of another stops when that one does, whether by an
-// exception or a cancel, and throws std::system_error into the call; the outer one throws what stopped it.
+// the rest are counted (compute_statistics).
+// Parks.
+// Cancel: calls that have not begun are left out, and std::system_error is thrown; the same when the deadline passes.
+//   A loop that runs inside a call of another stops when that one does, whether by an exception or a cancel, and
+//   throws std::system_error into the call; the outer one throws what stopped it.
 
 namespace detail {
 
@@ -74,7 +76,7 @@ struct block_options {
   std::size_t rows = 0, columns = 0;
 };
 
-/// Calls `body(some_rows, some_columns)`, both index_range, for blocks that together are all of `rows` and `columns`,
+/// Calls `body` with two index_range, of rows and of columns, for blocks that together are all of `rows` and `columns`,
 /// so that a body that goes through a block finds what it touched in the cache.
 template <std::invocable<index_range, index_range> F>
 void parallel_for_2d(index_range rows, index_range columns, F&& body, block_options blocks = {}) {

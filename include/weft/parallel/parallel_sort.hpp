@@ -119,7 +119,7 @@ parallel_task<> merge_sort(I first, B buffer, std::ptrdiff_t count, Less* less, 
 /// std::sort. The elements are swapped, as std::sort does. A comparison that throws, or that is no strict weak order,
 /// leaves the elements in some order, all there. Runs, throws and is cancelled as the loops are (parallel_for.hpp).
 /// Source: quicksort with the partitioning of Edelkamp and Weiss, "BlockQuicksort: avoiding branch mispredictions in
-/// quicksort", 2016; after 2 log2(n) bad pivots heapsort.
+/// quicksort", 2016; a part that was partitioned 2 log2(n) times before is sorted by heapsort.
 template <std::random_access_iterator I, class Less = std::less<>>
 void parallel_sort(I first, I last, Less less = {}) {
   if (detail::count_of(first, last) < 2) return;

@@ -17,7 +17,7 @@ class thread_owner {
   thread_owner& operator=(const thread_owner&) = delete;
 };
 
-/// Whether the process is a child of fork() that was made while there were thread_owners.
+/// Whether the process is a child of fork() that was made while a thread_owner existed.
 /// Thread: any.
 [[nodiscard]] bool lost_its_threads() noexcept;
 

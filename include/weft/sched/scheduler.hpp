@@ -40,7 +40,8 @@ enum class busy_bell : std::uint8_t { hibernation, deadlocks };
 /// Told when every seat waits and nothing is due.
 class asleep_observer {
  public:
-  /// Returns whether to ask again after a while, which happens a few times. Thread: the watch's, which then sleeps.
+  /// Returns whether to ask again after a while, which happens a few times.
+  /// Thread: the watch's, which then sleeps.
   [[nodiscard]] virtual bool on_asleep() = 0;
 
  protected:
@@ -77,7 +78,8 @@ class global_queue {
 /// of them come at most a streak of 16 that hand to each other and a streak of 16 new ones. New tasks run the newest
 /// first; every 61 resumptions the oldest of them joins the others, and the global queue is looked at, and the driver
 /// if that was 20 us ago, or 16 such looks.
-/// Idle seats wait in their drivers and use no CPU. Thread: any, but for what says otherwise.
+/// Idle seats wait in their drivers and use no CPU.
+/// Thread: any, but for what says otherwise.
 class scheduler {
  public:
   /// Starts the carriers.

@@ -24,8 +24,8 @@ enum class departure : std::uint8_t { parks, yields };
 /// Thread: the carrier, in the task that it runs.
 [[nodiscard]] runnable* end_turn(carrier& by) noexcept;
 
-/// Parks or queues `left`, whose state is saved; from a successful park on it may be running elsewhere. False: it was
-/// notified meanwhile and has to go on, now, since the carrier has no seat to queue it on.
+/// Makes `left`, whose state is saved, park, or queues it; from a successful park on it may be running elsewhere.
+/// False: it was notified meanwhile and has to go on, now, since the carrier has no seat to queue it on.
 /// Thread: the carrier, after the switch.
 [[nodiscard]] bool settle(carrier& by, runnable& left, departure how) noexcept;
 

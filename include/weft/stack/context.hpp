@@ -23,8 +23,8 @@ struct sanitizer;
 /// `asm volatile("")` so that calls of it are not merged either).
 ///
 /// Thread: owner. Between a switch from a flow and the next switch to it, the flow may be handed to another OS thread;
-/// the hand-over itself must order the two (release and acquire), and must begin only when the switch is over, which
-/// means on the other side of it.
+///   the hand-over itself must order the two (release and acquire), and must begin only when the switch is over, which
+///   means on the other side of it.
 /// Lifetime: outlives the flow. May lie on the flow's own stack.
 class alignas(64) context {
  public:

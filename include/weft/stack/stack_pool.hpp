@@ -114,7 +114,8 @@ enum class guard_method {
 /// were they all equal in their lower bits, the hot ends of many stacks would fall into the same few sets of the
 /// caches. The first 64 OS threads that use a pool keep up to 32 released stacks each to themselves, so that most
 /// stacks come and go without a lock.
-/// Thread: any, for every member but the destructor. Lifetime: every slot is released first; the destructor checks.
+/// Thread: any, for every member but the destructor.
+/// Lifetime: every slot is released first; the destructor checks.
 class stack_pool {
  public:
   /// How much less than stack_bytes() a slot may have.

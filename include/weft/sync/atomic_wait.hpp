@@ -77,10 +77,12 @@ void notify_waiters(const void* variable, notified who) noexcept;
 
 /// Waits while `variable` is `old`, as std::atomic_wait() does, but parks the task instead of blocking its OS thread.
 /// Whoever changes the variable says so by weft's atomic_notify_one() or atomic_notify_all(), not std's.
-/// Thread: any. Order: waiters are notified in the order in which they began to wait; what they see of who changed the
-///   variable is up to the two memory orders. Lifetime: the variable outlives the wait; atomic_notify_... reads only
-///   its address.
-/// Parks. Cancel: errc::cancelled or errc::timed_out.
+/// Thread: any.
+/// Order: waiters are notified in the order in which they began to wait; what they see of what the changing task
+///   wrote is up to the two memory orders.
+/// Lifetime: the variable outlives the wait; atomic_notify_... reads only its address.
+/// Parks.
+/// Cancel: errc::cancelled or errc::timed_out.
 template <class T>
 [[nodiscard]] detail::atomic_wait_operation<T> async_atomic_wait(
     const std::atomic<T>& variable, std::type_identity_t<T> old,

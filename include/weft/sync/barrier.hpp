@@ -84,7 +84,8 @@ class barrier : detail::barrier_base {
   wait_operation arrive_and_drop() noexcept { return end_of(arrive_and_end(detail::drops::yes)); }
 
   /// Arrives, and waits for the others.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out; it has arrived all the same, and the others go on.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out; it has arrived all the same, and the others go on.
   [[nodiscard]] result<void> arrive_and_wait() { return await(async_arrive_and_wait()); }
   /// Arrives now; the operation is the wait.
   [[nodiscard]] wait_operation async_arrive_and_wait() noexcept { return arrive(); }

@@ -26,8 +26,7 @@ struct unheard {
 /// Order: every receiver gets the values in the order in which they were sent. What a sender did before send() is
 ///   visible to whoever receives that value. Waiting receivers are let go in the order of their waits' beginning.
 /// Lifetime: outlives its receivers' waits; the destructor checks that nobody waits. A send() or close() of another
-/// task
-///   that has let its waiters go, and is returning, does no harm.
+///   task that has let its waiters go, and is returning, does no harm.
 template <class T>
 class broadcast {
  public:
@@ -57,7 +56,8 @@ class broadcast {
   detail::published_values<T> values_;
 };
 
-/// Somebody who listens to a broadcast. A copy goes on where the original is. Thread: one at a time.
+/// Somebody who listens to a broadcast. A copy goes on where the original is.
+/// Thread: one at a time.
 template <class T>
 class broadcast<T>::receiver {
  public:
@@ -66,7 +66,8 @@ class broadcast<T>::receiver {
 
   /// Waits for the next value. Fails with errc::lagged, once, when values were lost, and says how many; the next call
   /// gives the oldest that is left. After close(), what is left, then errc::closed.
-  /// Parks. Cancel: no value was received.
+  /// Parks.
+  /// Cancel: no value was received.
   [[nodiscard]] value_type recv() { return await(async_recv()); }
   [[nodiscard]] recv_operation async_recv() noexcept { return recv_operation{*this}; }
 

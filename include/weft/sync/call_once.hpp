@@ -44,8 +44,10 @@ class once_flag {
 
 /// Calls `f`, unless a call through this flag has returned before; waits while another one is under way. If `f` throws,
 /// nothing is done: the exception goes to this caller, and the next one calls. Once done it costs one load.
-/// Thread: any: tasks of either kind and plain OS threads. Order: what `f` did is visible to all to whom this returns.
-/// Parks. Cancel: errc::cancelled or errc::timed_out while it waits for another's call: `f` was not called.
+/// Thread: any: tasks of either kind and plain OS threads.
+/// Order: what `f` did is visible to all to whom this returns.
+/// Parks.
+/// Cancel: errc::cancelled or errc::timed_out while it waits for another's call: `f` was not called.
 template <class F>
 result<void> call_once(once_flag& flag, F&& f) {
   if (flag.is_done()) return {};

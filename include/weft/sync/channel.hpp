@@ -51,12 +51,12 @@ inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max()
 ///
 /// Timed forms are named as std's are: recv_for(time), recv_until(point in time). For coroutines, and for any other
 /// operation, there is with_timeout(x.async_recv(), time); for all that a block of code does, deadline_scope.
-/// Thread    any, for every member, at the same time.
-/// Lifetime  nobody uses it any more when it is destroyed; the destructor checks that nobody waits. A call of another
-///           task that has already let its waiter go, and is returning, does no harm.
-/// Order     values are received in the order in which they were sent, those of senders that waited in the order of
-///           their waits' beginning. Waiting receivers are served in the order of their waits' beginning. What a sender
-///           did before send() is visible to whoever receives that value.
+/// Thread: any, for every member, at the same time.
+/// Lifetime: nobody uses it any more when it is destroyed; the destructor checks that nobody waits. A call of another
+///   task that has already let its waiter go, and is returning, does no harm.
+/// Order: values are received in the order in which they were sent, those of senders that waited in the order of their
+///   waits' beginning. Waiting receivers are served in the order of their waits' beginning. What a sender did before
+///   send() is visible to whoever receives that value.
 template <class T>
 class channel {
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
@@ -87,18 +87,21 @@ class channel {
 
   /// Waits while the channel is full. Fails with errc::closed after close(), and with std::errc::not_enough_memory when
   /// an unbounded channel cannot grow, and hands the value back.
-  /// Parks. Cancel: the value is handed back; nobody has received it.
+  /// Parks.
+  /// Cancel: the value is handed back; nobody has received it.
   [[nodiscard]] send_result<T> send(T value) { return await(async_send(std::move(value))); }
   [[nodiscard]] send_operation async_send(T value) { return send_operation{*this, std::move(value)}; }
 
   /// Waits while the channel is empty. After close(), drains what is left, then fails with errc::closed.
-  /// Parks. Cancel never loses a value: one already handed over is returned.
+  /// Parks.
+  /// Cancel: never loses a value; one already handed over is returned.
   [[nodiscard]] result<T> recv() { return await(async_recv()); }
   [[nodiscard]] recv_operation async_recv() noexcept { return recv_operation{*this}; }
 
   /// send() and recv() that wait no longer than that, and then fail with errc::timed_out. A time that has passed does
   /// not wait: what can happen at once does.
-  /// Parks. Cancel: as send() and recv().
+  /// Parks.
+  /// Cancel: as send() and recv().
   [[nodiscard]] send_result<T> send_for(T value, time_span time) {
     return await(with_timeout(async_send(std::move(value)), time));
   }
@@ -114,7 +117,8 @@ class channel {
 
   /// Sends all of `values`, in their order, and waits whenever the channel is full. Fails as send() does, and says how
   /// many were sent: those are moved from, the others are not. Those of other senders may come between.
-  /// Parks. Cancel: what was sent stays sent.
+  /// Parks.
+  /// Cancel: what was sent stays sent.
   [[nodiscard]] std::expected<void, partly_sent> send_many(std::span<T> values) {
     return await(async_send_many(values));
   }
@@ -124,8 +128,9 @@ class channel {
 
   /// Waits while the channel is empty, then appends to `into` what is there, up to `most` values, 1 at the least, and
   /// returns how many. After close(), drains what is left, then fails with errc::closed.
-  /// Parks. Cancel never loses a value: with one already handed over it succeeds. Throws std::bad_alloc before it took
-  /// any value, or after it appended those that it took.
+  /// Parks.
+  /// Cancel: never loses a value; with one already handed over it succeeds.
+  /// Throws std::bad_alloc before it took any value, or after it appended those that it took.
   [[nodiscard]] result<std::size_t> recv_many(std::vector<T>& into, std::size_t most) {
     return await(async_recv_many(into, most));
   }
@@ -164,7 +169,9 @@ class channel {
   }
 
   /// Receives until the channel is closed and empty, or the task is cancelled, or its deadline has passed: in a
-  /// range-for. Parks. Cancel: as recv(); the loop ends.
+  /// range-for.
+  /// Parks.
+  /// Cancel: as recv(); the loop ends.
   class iterator {
    public:
     using value_type = T;
@@ -185,7 +192,8 @@ class channel {
     mutable std::optional<T> value_;
   };
   /// For range-for: receives the first value.
-  /// Parks. Cancel: as recv(); the loop ends.
+  /// Parks.
+  /// Cancel: as recv(); the loop ends.
   [[nodiscard]] iterator begin() { return iterator{*this}; }
   /// Where that ends.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }

@@ -21,8 +21,10 @@ class condition_wait;
 /// Waiting, with a mutex let go, until somebody says that what the mutex guards has changed.
 ///
 /// There are no spurious wake-ups. A waiter that is notified goes straight into the mutex's queue, so notify_all()
-/// wakes as many at a time as may run: one. Thread: any: tasks of either kind and plain OS threads. Order: notified in
-/// the order in which they began to wait. Lifetime: destroyed when nobody waits; the destructor checks.
+/// wakes as many at a time as may run: one.
+/// Thread: any: tasks of either kind and plain OS threads.
+/// Order: notified in the order in which they began to wait.
+/// Lifetime: destroyed when nobody waits; the destructor checks.
 class condition_variable {
  public:
   condition_variable() = default;
@@ -31,8 +33,8 @@ class condition_variable {
   ~condition_variable();
 
   /// Unlocks, waits for a notification and locks again. `lock` holds its mutex, before and after, whatever happens.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out, and then no notification was used up; locking again is not
-  /// cancelled.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out, and then no notification was used up; locking again is not cancelled.
   [[nodiscard]] result<void> wait(std::unique_lock<mutex>& lock);
 
   /// Waits until `holds()`, which is called with the mutex held. An error only while it does not hold.
@@ -48,7 +50,8 @@ class condition_variable {
   /// notification was used up. The time ends the wait for the notification, not for the mutex, which is held again in
   /// any case. With a time that has passed it ends at once. For coroutines there is
   /// with_timeout(async_wait(lock), time).
-  /// Parks. Cancel: as wait().
+  /// Parks.
+  /// Cancel: as wait().
   [[nodiscard]] result<void> wait_for(std::unique_lock<mutex>& lock, time_span time);
   template <class Clock, class Duration>
   [[nodiscard]] result<void> wait_until(std::unique_lock<mutex>& lock,
@@ -56,7 +59,8 @@ class condition_variable {
 
   /// Waits until `holds()`, which is called with the mutex held, for no longer than `time`, however often it is
   /// notified meanwhile. An error only while it does not hold.
-  /// Parks. Cancel: as wait().
+  /// Parks.
+  /// Cancel: as wait().
   template <class Predicate>
   [[nodiscard]] result<void> wait_for(std::unique_lock<mutex>& lock, time_span time, Predicate holds) {
     return wait_until(lock, deadline_after(time), std::move(holds));
@@ -72,7 +76,8 @@ class condition_variable {
 
   /// wait() as an operation. As a case of select, the mutex is held again when that ends, whichever case happened.
   /// Where it is another one, a notification by notify_one() that this wait was given goes to the next that waits.
-  /// Cancel: as wait(). Lifetime: the condition outlives the select.
+  /// Cancel: as wait().
+  /// Lifetime: the condition outlives the select.
   [[nodiscard]] detail::condition_wait async_wait(std::unique_lock<mutex>& lock);
 
   /// Lets the one that has waited longest go on, or all. The mutex need not be held. Does not wait; in notify_all() a

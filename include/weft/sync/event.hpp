@@ -35,7 +35,8 @@ class event {
 
   using wait_operation = detail::gate_wait<event>;
   /// Waits until it is set.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out.
   [[nodiscard]] result<void> wait() { return await(async_wait()); }
   [[nodiscard]] wait_operation async_wait() noexcept { return wait_operation{*this}; }
 
@@ -73,7 +74,8 @@ class auto_reset_event {
 
   class wait_operation;
   /// Waits until it is set, and resets it.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out, and then no set() was used up.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out, and then no set() was used up.
   [[nodiscard]] result<void> wait();
   [[nodiscard]] wait_operation async_wait() noexcept;
 

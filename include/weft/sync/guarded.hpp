@@ -70,10 +70,12 @@ class guarded {
   using shared_access = detail::guarded_access<const T, std::shared_lock<Mutex>>;
 
   /// Waits until nobody else holds the value.
-  /// Parks. Cancel: goes on waiting, as mutex::lock().
+  /// Parks.
+  /// Cancel: goes on waiting, as mutex::lock().
   access lock() { return access{std::unique_lock{mutex_}, value_}; }
   /// Waits until nobody writes the value.
-  /// Parks. Cancel: goes on waiting.
+  /// Parks.
+  /// Cancel: goes on waiting.
   shared_access lock_shared()
     requires requires(Mutex& held) { held.lock_shared(); }
   {
@@ -81,14 +83,16 @@ class guarded {
   }
 
   /// Calls `f` with the value held, and returns what it returns.
-  /// Parks. Cancel: as lock().
+  /// Parks.
+  /// Cancel: as lock().
   template <class F>
   std::invoke_result_t<F, T&> with(F&& f) {
     auto held = lock();
     return std::invoke(std::forward<F>(f), *held);
   }
   /// Calls `f` with the value to read.
-  /// Parks. Cancel: as lock_shared().
+  /// Parks.
+  /// Cancel: as lock_shared().
   template <class F>
   std::invoke_result_t<F, const T&> with_shared(F&& f)
     requires requires(Mutex& held) { held.lock_shared(); }

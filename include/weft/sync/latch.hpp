@@ -34,12 +34,14 @@ class latch {
 
   using wait_operation = detail::gate_wait<latch>;
   /// Waits until the count is zero.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out.
   [[nodiscard]] result<void> wait() { return await(async_wait()); }
   [[nodiscard]] wait_operation async_wait() noexcept { return wait_operation{*this}; }
 
   /// count_down(by), then wait().
-  /// Parks. Cancel: as wait(); what was taken off stays off.
+  /// Parks.
+  /// Cancel: as wait(); what was taken off stays off.
   [[nodiscard]] result<void> arrive_and_wait(std::size_t by = 1) {
     count_down(by);
     return wait();

@@ -51,7 +51,8 @@ class latest_value {
   detail::published_values<T> values_;
 };
 
-/// Somebody who follows a value. A copy goes on where the original is. Thread: one at a time.
+/// Somebody who follows a value. A copy goes on where the original is.
+/// Thread: one at a time.
 template <class T>
 class latest_value<T>::reader {
  public:
@@ -60,7 +61,8 @@ class latest_value<T>::reader {
 
   /// Waits for a value that this reader has not read, and reads the latest. After close() fails with errc::closed once
   /// it has read the last.
-  /// Parks. Cancel: it has read nothing.
+  /// Parks.
+  /// Cancel: it has read nothing.
   [[nodiscard]] value_type recv() { return await(async_recv()); }
   [[nodiscard]] recv_operation async_recv() noexcept { return recv_operation{*this}; }
 

@@ -9,7 +9,8 @@
 
 namespace weft::detail {
 
-/// Memory for `capacity` cells of a new object of that `kind`. Throws capacity_error.
+/// Memory for `capacity` cells of a new object of that `kind`.
+/// Throws capacity_error.
 template <class Cell>
 [[nodiscard]] std::unique_ptr<Cell[]> make_cells(const char* kind, std::size_t capacity) {
   // Not more than pointers can tell apart, which not every allocator refuses.

@@ -19,8 +19,8 @@ class condition_wait;
 
 /// Mutual exclusion between virtual threads, coroutines and plain OS threads. Meets TimedLockable, for std::scoped_lock
 /// and std::unique_lock. A task may lock on one OS thread and unlock on another. Not recursive: a task that locks what
-/// it holds, or unlocks what it does not hold, ends the program with a message. Order: first come, first served: unlock
-/// hands the mutex to the longest waiter, so that nobody starves. What was done
+/// it holds, or unlocks what it does not hold, ends the program with a message.
+/// Order: first come, first served: unlock hands the mutex to the longest waiter, so that nobody starves. What was done
 ///   before unlock() is visible to the next holder.
 /// Lifetime: unlocked, and nobody waits, when it is destroyed, which may be as soon as it is free, while the last
 ///   unlock() is returning; the destructor checks.
@@ -32,7 +32,8 @@ class mutex {
   ~mutex();
 
   /// Waits until it holds the mutex. Not for coroutines: use async_lock().
-  /// Parks. Cancel: goes on waiting, since std::scoped_lock has no way to fail; await(async_lock()) can be cancelled.
+  /// Parks.
+  /// Cancel: goes on waiting, since std::scoped_lock has no way to fail; await(async_lock()) can be cancelled.
   /// Throws deadlock_error, and does not hold it, when the wait is part of a deadlock and the runtime ends those.
   void lock() {
     if (!try_lock()) lock_contended();
@@ -48,7 +49,8 @@ class mutex {
 
   /// Waits until it holds the mutex, no longer than that. False: it does not hold it. A time that has passed does not
   /// wait.
-  /// Parks. Cancel: false, and it is not held.
+  /// Parks.
+  /// Cancel: false, and it is not held.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& time);
   template <class Clock, class Duration>

@@ -10,7 +10,8 @@
 namespace weft {
 
 /// One value, once, from whoever sends first to whoever receives first.
-/// Thread: any, for every member. Order: what was done before send() is visible to who receives.
+/// Thread: any, for every member.
+/// Order: what was done before send() is visible to who receives.
 /// Lifetime: as a channel's: it may be destroyed as soon as the value was received.
 template <class T>
 class oneshot {
@@ -28,7 +29,8 @@ class oneshot {
 
   class recv_operation;
   /// Waits for the value. Fails with errc::closed when it was received before, or after close() when none was sent.
-  /// Parks. Cancel never loses the value: one already handed over is returned.
+  /// Parks.
+  /// Cancel: never loses the value; one already handed over is returned.
   [[nodiscard]] result<T> recv() { return await(async_recv()); }
   [[nodiscard]] recv_operation async_recv() noexcept { return recv_operation{*this}; }
   /// The value, if it is there.

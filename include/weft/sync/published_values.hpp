@@ -19,7 +19,8 @@ namespace weft::detail {
 
 /// The last values of a sequence, and those who wait for the next one. Each reader has a position of its own, the
 /// number of the value that it reads next; whoever publishes waits for none of them.
-/// Thread: any. Order: what was done before publish() is visible to whoever reads that value.
+/// Thread: any.
+/// Order: what was done before publish() is visible to whoever reads that value.
 template <class T>
 class published_values {
   static_assert(std::is_nothrow_copy_constructible_v<T> && std::is_nothrow_move_constructible_v<T> &&

@@ -74,7 +74,8 @@ template <detail::selectable Op>
 /// Waits until one of `ops` can happen, and has it happen: `index()` of the variant says which. Where to begin looking
 /// among several that are ready is random. An operation given as an lvalue can be used again when another one happened:
 /// so a value that was to be sent is not lost.
-/// Parks. Cancel: none has happened; errc::cancelled, or errc::timed_out. A case that was decided first is returned.
+/// Parks.
+/// Cancel: none has happened; errc::cancelled, or errc::timed_out. A case that was decided first is returned.
 template <class... Ops>
   requires detail::all_operations<Ops...>
 [[nodiscard]] typename select_operation<Ops...>::value_type select(Ops&&... ops) {
@@ -91,7 +92,8 @@ auto select(Ops&&...) {
   return detail::refuse_cases<Ops...>();
 }
 
-/// The same over operations of one type, as many as there are: gives the index and the value. Parks.
+/// The same over operations of one type, as many as there are: gives the index and the value.
+/// Parks.
 /// Throws std::bad_alloc.
 template <detail::selectable Op>
 [[nodiscard]] typename select_from_operation<Op>::value_type select_from(std::span<Op> ops) {

@@ -20,8 +20,7 @@ class acquire_operation;
 /// Without waiters, acquire() and release() are one compare-exchange each.
 /// Thread: any: tasks of either kind and plain OS threads.
 /// Order: permits go to waiters in the order in which they began to wait; a small request does not overtake a large
-/// one,
-///   so that none starves. What was done before release() is visible to whoever gets its permits.
+///   one, so that none starves. What was done before release() is visible to whoever gets its permits.
 /// Lifetime: destroyed when nobody waits; the destructor checks. A release() that is returning does no harm.
 class semaphore {
  public:
@@ -34,7 +33,8 @@ class semaphore {
   ~semaphore();
 
   /// Waits until `permits` are there and all requests before this one are met, and takes them.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out; none was taken.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out; none was taken.
   [[nodiscard]] result<void> acquire(std::size_t permits = 1);
 
   /// True when `permits` were there, nobody waited, and they are now the caller's.

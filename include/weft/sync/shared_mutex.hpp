@@ -28,12 +28,15 @@ class shared_mutex {
   ~shared_mutex();
 
   /// Waits until it holds the mutex alone. Not for coroutines: use async_lock().
-  /// Parks. Cancel: goes on waiting, since std::scoped_lock has no way to fail. Throws deadlock_error as mutex::lock().
+  /// Parks.
+  /// Cancel: goes on waiting, since std::scoped_lock has no way to fail.
+  /// Throws deadlock_error as mutex::lock().
   void lock();
   /// Does not wait.
   [[nodiscard]] bool try_lock() noexcept;
   /// Waits no longer than that. False: it does not hold it.
-  /// Parks. Cancel: false, and it is not held.
+  /// Parks.
+  /// Cancel: false, and it is not held.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& time);
   template <class Clock, class Duration>
@@ -42,11 +45,14 @@ class shared_mutex {
   void unlock() noexcept;
 
   /// The same, shared with other readers.
-  /// Parks. Cancel: goes on waiting, since std::shared_lock has no way to fail. Throws deadlock_error as mutex::lock().
+  /// Parks.
+  /// Cancel: goes on waiting, since std::shared_lock has no way to fail.
+  /// Throws deadlock_error as mutex::lock().
   void lock_shared();
   [[nodiscard]] bool try_lock_shared() noexcept { return permits_.try_acquire(); }
   /// Waits no longer than that. False: it does not hold it.
-  /// Parks. Cancel: false, and it is not held.
+  /// Parks.
+  /// Cancel: false, and it is not held.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& time);
   template <class Clock, class Duration>

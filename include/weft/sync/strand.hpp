@@ -26,9 +26,11 @@ namespace weft {
 ///     weft::strand<std::map<std::string, int>> accounts;
 ///     accounts.post([](auto& all) { all["a"] += 1; });
 ///     auto sum = accounts.run([](auto& all) { return all["a"] + all["b"]; });
-/// Thread: any, for every member. Order: functions are called in the order in which they were sent, those of one sender
-///   in its order. What was done before post() or run() is visible to the function.
-/// Lifetime: made inside run(). The destructor waits until all that was sent is done. Parks.
+/// Thread: any, for every member.
+/// Order: functions are called in the order in which they were sent, those of one sender in its order. What was done
+///   before post() or run() is visible to the function.
+/// Lifetime: made inside run(). The destructor waits until all that was sent is done.
+/// Parks.
 template <class T>
 class strand {
   template <class R>
@@ -59,7 +61,8 @@ class strand {
   class run_operation;
   /// Has `f` called with the value, waits for it, and returns what it returned, or throws what it threw. Not from a
   /// function of the same strand, which would wait for itself.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out; `f` is called all the same, and what it returns is dropped.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out; `f` is called all the same, and what it returns is dropped.
   template <std::invocable<T&> F>
   [[nodiscard]] result<std::invoke_result_t<F, T&>> run(F f) {
     return await(async_run(std::move(f)));

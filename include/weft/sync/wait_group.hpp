@@ -39,7 +39,8 @@ class wait_group {
 
   using wait_operation = detail::gate_wait<wait_group>;
   /// Waits until none is under way. Goes on even if others begin at once.
-  /// Parks. Cancel: errc::cancelled or errc::timed_out.
+  /// Parks.
+  /// Cancel: errc::cancelled or errc::timed_out.
   [[nodiscard]] result<void> wait() { return await(async_wait()); }
   [[nodiscard]] wait_operation async_wait() noexcept { return wait_operation{*this}; }
 

@@ -17,7 +17,7 @@ namespace weft::detail {
 
 /// Waiters that wait on one object, the oldest first.
 /// Thread: under the object's lock, which is the last thing of the object that a waker touches: whoever destroys the
-/// object takes the lock once more before, and so waits until the waker is gone.
+///   object takes the lock once more before, and so waits until the waker is gone.
 using wait_list = base::intrusive_list<sched::wait_node>;
 
 /// Tasks whose waits were ended under an object's lock, made ready after it. Lives in the waker's frame, and is made

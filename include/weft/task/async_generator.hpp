@@ -8,8 +8,8 @@
 
 #include <weft/base/check.hpp>
 #include <weft/task/async_frame.hpp>
-#include <weft/task/frame_memory.hpp>
 #include <weft/task/foreign_wait.hpp>
+#include <weft/task/frame_memory.hpp>
 #include <weft/task/task_state.hpp>
 #include <weft/task/transfer.hpp>
 
@@ -22,7 +22,8 @@ namespace weft {
 ///   while (auto* row = co_await all.async_next()) …    in a coroutine
 ///   while (auto* row = all.next()) …                   in a virtual thread
 ///
-/// Thread: one task at a time. Lifetime: an element lives until the next is asked for; destroyed between two elements.
+/// Thread: one task at a time.
+/// Lifetime: an element lives until the next is asked for; destroyed between two elements.
 /// Throws what the coroutine throws, where the next element is asked for.
 template <class T>
 class [[nodiscard]] async_generator {
@@ -80,7 +81,8 @@ class [[nodiscard]] async_generator {
   }
 
   /// The next element; null when there are no more. For virtual threads and OS threads; a coroutine uses async_next().
-  /// Parks whenever the coroutine waits. Cancel reaches its waits.
+  /// Parks whenever the coroutine waits.
+  /// Cancel: reaches its waits.
   [[nodiscard]] T* next() {
     WEFT_CHECK(detail::current_task().kind() != detail::task_kind::coroutine, "inside a coroutine, use async_next()");
     // Every wait inside happens in place, so that it returns with the next element or at the end.

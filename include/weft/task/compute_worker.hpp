@@ -151,7 +151,8 @@ class compute_worker {
   /// Says whose the frames are that this worker offers: of `root`, or of what is nested in it. Null: it offers none.
   void offer_for(const fork_root* root) noexcept;
   /// The oldest frame that is offered; null when there is none, or it is not known to belong to `root`, or to what is
-  /// nested in it. Thread: any.
+  /// nested in it.
+  /// Thread: any.
   [[nodiscard]] fork_frame* take_oldest_within(const fork_root& root) noexcept;
   void end(fork_frame& frame) noexcept;
   void take_over(fork_frame& frame) noexcept;
@@ -159,7 +160,8 @@ class compute_worker {
   void set_limit(std::byte* limit) noexcept;
   [[nodiscard]] frame_stack* unused_stack() noexcept;
   void put_away(frame_stack* stack) noexcept;
-  /// No child begins without a look at whether the computation was stopped. Thread: any.
+  /// No child begins without a look at whether the computation was stopped.
+  /// Thread: any.
   void check_soon() noexcept {
     // seq_cst: after the computation was stopped; pairs with set_limit()
     limit_.store(nullptr, std::memory_order_seq_cst);

@@ -47,7 +47,8 @@ class first_success {
   /// Waits until all children have ended, which the winner hastens, and returns its value, moved out. When none
   /// succeeded: the first reason that one of them returned; when all threw, throws scope_errors. Without children:
   /// errc::unavailable. Once.
-  /// Parks. Cancel, or the caller's deadline: cancels the children, and still waits for them.
+  /// Parks.
+  /// Cancel: like the caller's deadline, cancels the children, and still waits for them.
   [[nodiscard]] result<T> join() {
     try {
       children_.join();

@@ -124,7 +124,8 @@ class stack_bridge_end final : bridge_end {
 };
 
 /// A wait for another library's awaitable. It ends when that library ends it: it is neither cancelled nor timed out.
-/// Allocates where the awaitable suspends. Lifetime: awaited in the expression that makes it.
+/// Allocates where the awaitable suspends.
+/// Lifetime: awaited in the expression that makes it.
 template <class Awaitable>
 class foreign_awaiter final : bridge_end {
   using made = decltype(awaiter_of(std::declval<Awaitable>()));
@@ -189,7 +190,8 @@ namespace weft {
 
 /// Waits in place for another library's awaitable, and gives what `co_await` would. For virtual threads and plain OS
 /// threads; a coroutine uses co_await.
-/// Parks. Cancel: neither a cancel nor a deadline ends it.
+/// Parks.
+/// Cancel: neither a cancel nor a deadline ends it.
 template <class Awaitable>
   requires detail::foreign_awaitable<Awaitable>
 decltype(auto) await(Awaitable&& awaited) {

@@ -15,7 +15,8 @@ namespace weft {
 
 /// A coroutine that yields a sequence, each element when it is asked for: an input range. It does not wait; for that
 /// there is async_generator. What std::generator is in C++23, which not all libraries have.
-/// Thread: owner. Lifetime: elements live until the next is asked for.
+/// Thread: owner.
+/// Lifetime: elements live until the next is asked for.
 /// Throws what the coroutine throws, where the next element is asked for.
 template <class T>
 class [[nodiscard]] generator {

@@ -36,7 +36,7 @@ class host : public sched::scheduler {
 
   /// OS threads for calls that block in the kernel.
   [[nodiscard]] worker_pool& blocking_pool() noexcept { return *blocking_pool_; }
-  /// OS threads that compute, as many as cores, at a lower priority than the seats.
+  /// OS threads that compute, runtime_options::compute_carriers at the most, at a lower priority than the seats.
   [[nodiscard]] detail::compute_pool& compute_pool() noexcept { return *compute_pool_; }
 
   /// Keeps a task that nobody joins until it ends. An exception that leaves it ends the program, by std::terminate(),

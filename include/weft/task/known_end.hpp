@@ -24,7 +24,8 @@ void describe_channel(wait_description& into, const void* object, channel_side s
 ///   auto producer = spawn([&] { known_end mine{numbers, channel_side::sends}; … });
 ///
 /// Costs nothing where tasks are not tracked but its own making.
-/// Thread: made and destroyed by the task it speaks of. Throws std::bad_alloc.
+/// Thread: made and destroyed by the task it speaks of.
+/// Throws std::bad_alloc.
 class [[nodiscard]] known_end {
  public:
   template <class Channel>

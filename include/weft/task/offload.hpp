@@ -13,8 +13,9 @@
 
 namespace weft::detail {
 
-/// Runs a callable on a worker pool; the waiter goes on when it is done. Once begun it is neither cancelled nor timed
-/// out, since its callable uses the waiter's variables. The callable lives in the operation: nothing is allocated.
+/// Runs a callable on a worker pool; the waiter goes on when it is done. It is neither cancelled nor timed out, not
+/// even before the callable is called, since that uses the waiter's variables. The callable lives in the operation:
+/// nothing is allocated.
 template <class F>
 class offload_operation final : job {
  public:
@@ -87,8 +88,9 @@ template <class F>
 }
 
 /// Runs `f`, a call that blocks in the kernel, on a thread kept for that, and returns what it returns or throws what it
-/// throws. The caller parks; a plain OS thread runs `f` in place. Once begun it runs to its end; the waits of weft's in
-/// it end with the caller's deadline.
+/// throws. A plain OS thread runs `f` in place.
+/// Parks.
+/// Cancel: `f` is called and runs to its end; the waits of weft's in it end with the caller's deadline.
 template <class F>
 std::invoke_result_t<F&> blocking(F f) {
   return await(async_blocking(std::move(f)));

@@ -500,8 +500,8 @@ auto await(Other&& given) {
 
 namespace detail {
 
-/// Carries out `op`, though neither the caller's cancel nor its deadline ends the wait. Throws deadlock_error when it
-/// was part of a deadlock, and the runtime ends those; `what` says what was waited for.
+/// Carries out `op`, though neither the caller's cancel nor its deadline ends the wait.
+/// Throws deadlock_error when it was part of a deadlock, and the runtime ends those; `what` says what was waited for.
 template <operation Op>
 void wait_uncancelled(Op op, const char* what) {
   auto& self = current_stack();
@@ -551,7 +551,8 @@ void wait_to_the_end_for(Op op, duration patience) {
 }  // namespace detail
 
 /// Carries out `op` in a coroutine, which is suspended meanwhile. One that has a name is awaited as it is: again and
-/// again, unless it is carried out once. Lifetime: what it returns is awaited in the same expression.
+/// again, unless it is carried out once.
+/// Lifetime: what it returns is awaited in the same expression.
 template <class Op>
   requires operation<std::remove_reference_t<Op>>
 [[nodiscard]] auto operator co_await(Op&& op) {

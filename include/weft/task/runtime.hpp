@@ -90,11 +90,11 @@ class hibernator;
 /// Programs use weft::run(), which makes one.
 /// Thread: any, but for construction and destruction.
 /// Lifetime: tasks that were detached are cancelled and waited for by the destructor; all others end with their
-/// handles.
+///   handles.
 class runtime : public detail::host, private detail::end_observer, private sched::asleep_observer {
  public:
   /// Throws std::invalid_argument for an option that is out of its range, std::system_error when the system gives no
-  /// threads.
+  ///   threads.
   explicit runtime(runtime_options options = {});
   ~runtime();
 

@@ -100,7 +100,7 @@ class scope : private detail::end_observer {
   scope& operator=(const scope&) = delete;
 
   /// Joins. On the way out of an exception it cancels the children first, and what they throw is lost.
-  /// Throws what the first child threw, when join() has not been called.
+  /// Throws what join() would have thrown, when that was not called.
   ~scope() noexcept(false);
 
   /// Starts a task, of either kind, that ends before the scope does. It inherits the deadline in force, as any task
@@ -132,7 +132,8 @@ class scope : private detail::end_observer {
   }
 
   /// Waits until all children have ended, then throws what the policy says, if any of them threw.
-  /// Parks. Cancel, or the caller's deadline: cancels the children, and still waits for them.
+  /// Parks.
+  /// Cancel: like the caller's deadline, cancels the children, and still waits for them.
   void join();
 
   /// Asks all children, present and future, to stop. Does not wait.

@@ -194,7 +194,8 @@ struct std_execution {
 /// `op` as a sender of std::execution: sends the value, the error, or that it was stopped. Completes its receiver in a
 /// task of the runtime in which it was made.
 /// Cancel: a stop of the receiver's token ends the wait; nothing was taken.
-/// Thread: made inside a task; started anywhere. Lifetime: the runtime outlives it.
+/// Thread: made inside a task; started anywhere.
+/// Lifetime: the runtime outlives it.
 template <detail::sendable Op>
 [[nodiscard]] auto as_sender(Op op) {
   return detail::basic_sender<detail::std_execution, Op>{detail::host_to_spawn_in(), std::move(op)};

@@ -21,8 +21,8 @@ class shield_operation : public detail::wrapped<Op> {
 };
 
 /// `op`, whatever happens to the task meanwhile: neither its cancel nor the deadlines around it end the wait. A
-/// deadline of the operation's own does: shield(with_timeout(op, 1s)). Cancel: goes on waiting; the next wait of the
-/// task finds the request.
+/// deadline of the operation's own does: shield(with_timeout(op, 1s)).
+/// Cancel: goes on waiting; the next wait of the task finds the request.
 template <operation Op>
 [[nodiscard]] shield_operation<Op> shield(Op op) {
   return shield_operation<Op>{std::move(op)};

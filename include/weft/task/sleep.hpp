@@ -6,7 +6,8 @@
 
 namespace weft {
 
-/// Lets every other runnable task of the seat run before the caller goes on. In a coroutine, co_await async_yield().
+/// Lets the tasks that were woken on this seat, or yielded there, before this call run before the caller goes on. Of
+/// tasks that have not run yet, some may come later. In a coroutine, co_await async_yield().
 void yield() noexcept;
 
 namespace detail {
@@ -46,7 +47,7 @@ class sleep_operation {
 
 }  // namespace detail
 
-/// Lets every other runnable task of the seat run before the calling coroutine goes on.
+/// yield() for a coroutine.
 [[nodiscard]] inline detail::yield_awaiter async_yield() noexcept { return {}; }
 
 /// A point in time, on any clock, as an operation. Fails with errc::cancelled or errc::timed_out (a nearer
@@ -60,7 +61,8 @@ template <class Clock, class Duration>
 }
 
 /// Waits until `until`; never wakes earlier without an error. A time that has passed does not wait.
-/// Parks. Cancel: errc::cancelled.
+/// Parks.
+/// Cancel: errc::cancelled, or errc::timed_out when a nearer deadline_scope has passed.
 template <class Clock, class Duration>
 result<void> sleep_until(std::chrono::time_point<Clock, Duration> until) {
   return await(async_sleep_until(until));

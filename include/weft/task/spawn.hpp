@@ -277,7 +277,8 @@ inline constinit std::atomic<std::uint32_t> cancels_under_way{0};
 /// Returns when no canceller has the task any more that the handle had.
 void wait_for_cancellers() noexcept;
 
-/// Cancels the task of a handle, unless the handle has none. Thread: any, while the handle's owner may be in give_up().
+/// Cancels the task of a handle, unless the handle has none.
+/// Thread: any, while the handle's owner may be in give_up().
 void cancel_through(const std::atomic<task_state*>& handle) noexcept;
 
 /// The owner lets go of the task of its handle: from here on nobody reaches it through that.
@@ -293,8 +294,8 @@ inline void give_up(std::atomic<task_state*>& handle) noexcept {
 }  // namespace detail
 
 /// A spawned task. Joined, or detached; otherwise the destructor cancels it and waits for its end. Empty when it was
-/// made without a task, joined, detached or moved from. Thread: one at a time; but cancel() any, while another joins or
-/// detaches it as well.
+/// made without a task, joined, detached or moved from.
+/// Thread: one at a time; but cancel() any, while another joins or detaches it as well.
 template <class T>
 class [[nodiscard]] join_handle {
   static_assert(!std::is_rvalue_reference_v<T>, "a task returns a value, or a reference to what outlives it: no T&&");
@@ -313,8 +314,9 @@ class [[nodiscard]] join_handle {
     std::swap(result_, other.result_);
     return *this;
   }
-  /// Parks until the task has ended. What the task threw is lost with it. A coroutine blocks its OS thread, and its
+  /// Cancels the task and waits until it has ended. What it threw is lost. A coroutine blocks its OS thread, and its
   /// seat goes on with another: it may co_await async_wait() first.
+  /// Parks.
   ~join_handle() {
     auto* task = get();
     if (!task) return;
@@ -331,7 +333,8 @@ class [[nodiscard]] join_handle {
   [[nodiscard]] bool is_parked() const noexcept { return known().is_parked(); }
 
   /// Waits for the end and returns what the task returned, or throws what it threw. Once.
-  /// Parks. Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
+  /// Parks.
+  /// Cancel: neither the caller's cancel nor its deadline ends it; await(async_wait()) is for those.
   /// Throws deadlock_error, and can be called again, when the wait is part of a deadlock and the runtime ends those.
   T join() {
     auto* task = get();

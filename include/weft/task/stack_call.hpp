@@ -45,8 +45,8 @@ class stack_call_base {
 };
 
 /// Calls a function that waits in plain forms, and returns a result, on behalf of a coroutine: on a virtual thread of
-/// its own, which has the waiter's deadline and task_locals. A function that needs no wait, if `try_first()` says so,
-/// is not called. A plain OS thread calls the function in place. Carried out once.
+/// its own, which has the waiter's deadline and task_local values. A function that needs no wait, if `try_first()` says
+/// so, is not called. A plain OS thread calls the function in place. Carried out once.
 /// Cancel: cancels the virtual thread and waits for its end. What it returned all the same is the outcome.
 template <class F>
 class stack_call final : public stack_call_base {

@@ -69,7 +69,8 @@ struct promise<void> : promise_base<void> {
 /// A coroutine: lazy, it runs when it is awaited or spawned. `co_await` gives its value or throws what it threw, by
 /// symmetric transfer, or by return to the loop that resumed the task: chains and loops of any length use a few
 /// kilobytes of stack, with every compiler and at every level of optimisation.
-/// Thread: owner. Lifetime: owns the coroutine, which must be over, or never begun, when it is destroyed.
+/// Thread: owner.
+/// Lifetime: owns the coroutine, which must be over, or never begun, when it is destroyed.
 template <class T>
 class [[nodiscard]] task {
  public:

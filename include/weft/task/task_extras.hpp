@@ -40,7 +40,7 @@ class local_value {
   std::atomic<std::uint32_t> references_{1};
 };
 
-/// What only some tasks have: values of task_locals, a std::stop_source, and, where tasks are tracked, what they wait
+/// What only some tasks have: task_local values, a std::stop_source, and, where tasks are tracked, what they wait
 /// for. Lives outside of the task, so that it can be looked at without touching a stack that was put away.
 /// Thread: the task itself, but for what says otherwise.
 class task_extras : public base::list_hook {
@@ -101,7 +101,7 @@ class task_extras : public base::list_hook {
   std::uint64_t harmless_wait_ = 0;  // in no cycle while it lasts
 };
 
-/// How many runtimes track their tasks: see deadlock_options.
+/// How many runtimes track their tasks: see tracking_options.
 inline constinit std::atomic<std::uint32_t> tracking_runtimes{0};
 /// Whether any task has extras, or had.
 inline constinit std::atomic<bool> extras_in_use{false};
@@ -119,7 +119,8 @@ void end_tracking() noexcept;
 void note_wait(task_state& self, const void* op, describe_function describe) noexcept;
 void note_wait_over(task_state& self) noexcept;
 
-/// The task's extras, made when it has none. By the task, or before it is scheduled. Throws std::bad_alloc.
+/// The task's extras, made when it has none. By the task, or before it is scheduled.
+/// Throws std::bad_alloc.
 [[nodiscard]] task_extras& extras_of(task_state& task);
 
 /// Gives a task that was just made what it inherits from the calling one, and tracks it if its runtime does.

@@ -22,7 +22,8 @@ namespace detail {
 ///   task_local<std::string>::binding bound{request, id};
 ///   children.spawn([&] { log(request.get()); });
 ///
-/// Thread: any; an OS thread has values of its own. Lifetime: outlives its bindings: best a global.
+/// Thread: any; an OS thread has values of its own.
+/// Lifetime: outlives its bindings: best a global.
 template <class T>
 class task_local {
   static_assert(std::is_object_v<T> && !std::is_const_v<T>);

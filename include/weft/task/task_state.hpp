@@ -121,7 +121,8 @@ class task_state : public sched::runnable, public base::list_hook {
   [[nodiscard]] bool turn_is_over() const noexcept { return operations_left_ == 0 && operations_after_look_ == 0; }
   /// After that, and after others have run if the turn was over. Counts the operations up to the next look.
   [[nodiscard]] bool looks_late() noexcept;
-  /// All of the above, for tasks with a stack and OS threads. True when the deadline has passed. Parks.
+  /// All of the above, for tasks with a stack and OS threads. True when the deadline has passed.
+  /// Parks.
   [[nodiscard]] bool look_up() noexcept;
 
   /// Whether a task that has spawned another has to let others run.
@@ -160,7 +161,7 @@ class task_state : public sched::runnable, public base::list_hook {
 
   /// Waiters for the end. Any thread.
   [[nodiscard]] bool has_ended() const noexcept {
-    // acquire: sees the result; pairs with end()
+    // acquire: sees the result; pairs with announce_end()
     return ended_.load(std::memory_order_acquire);
   }
   [[nodiscard]] bool arm_end(sched::wait_node& node) noexcept;
@@ -284,7 +285,8 @@ class task_state : public sched::runnable, public base::list_hook {
 /// Between two batches of a long call that does not wait: a virtual thread lets others run.
 void let_others_run() noexcept;
 
-/// The calling task has spawned another: now and then a virtual thread lets others run first. Parks.
+/// The calling task has spawned another: now and then a virtual thread lets others run first.
+/// Parks.
 void count_spawn() noexcept;
 
 /// Called before an OS thread waits in place: counts it where that is a coroutine's carrier. See

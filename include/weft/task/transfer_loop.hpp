@@ -14,7 +14,8 @@ namespace weft::detail {
 /// Clang always does. GCC does from -O2 on, and not under AddressSanitizer; otherwise each transfer is a call that
 /// stays on the stack. So a transfer looks how far the stack has grown below the loop that resumed the task. When that
 /// is far enough, the coroutine leaves its successor with the loop and returns; so do all calls above it.
-/// Thread: the task that runs in it. Lifetime: on the stack of the coroutines that it resumes.
+/// Thread: the task that runs in it.
+/// Lifetime: on the stack of the coroutines that it resumes.
 class transfer_loop {
  public:
   /// How far the stack grows before transfers return to the loop: room for some calls, and little of a small stack.

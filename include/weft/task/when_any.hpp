@@ -69,8 +69,8 @@ class when_any_operation : public detail::case_tuple<Ops...>,
 ///
 /// One that the kernel or a compute carrier is at, such as a file's read, is asked to end when another happens, and
 /// waited for until its buffers are the caller's again. It may have happened as well by then, with nobody to learn of
-/// it: a read at an offset takes nothing from the file, but what was written is. Cancel: none has happened;
-/// errc::cancelled, or errc::timed_out. A case that was decided first is returned.
+/// it: a read at an offset takes nothing from the file, but what was written is.
+/// Cancel: none has happened; errc::cancelled, or errc::timed_out. A case that was decided first is returned.
 template <class... Ops>
   requires detail::all_operations<Ops...>
 [[nodiscard]] when_any_operation<Ops...> when_any(Ops&&... ops) {

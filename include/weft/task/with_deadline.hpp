@@ -87,7 +87,8 @@ class with_deadline_operation<Op> : public detail::wrapped<Op> {
 
 /// `op`, which fails with errc::timed_out unless it has happened by `until`, a point in time on any clock. What it
 /// would have taken is not taken. A deadline that has passed fails it, unless it can happen at once. Nothing is
-/// allocated. Cancel: as that of `op`; the nearest of this and the deadlines around it counts.
+/// allocated.
+/// Cancel: as that of `op`; the nearest of this and the deadlines around it counts.
 template <operation Op, class Clock, class Duration>
 [[nodiscard]] with_deadline_operation<Op> with_deadline(Op op, std::chrono::time_point<Clock, Duration> until) {
   return {std::move(op), deadline_at(until)};
