@@ -14,6 +14,7 @@
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/base/thread_index.hpp>
+#include <weft/base/wait_kind.hpp>
 #include <weft/base/work_deque.hpp>
 #include <weft/http/client.hpp>
 #include <weft/http/error.hpp>
@@ -36,9 +37,11 @@
 #include <weft/parallel/fork_join.hpp>
 #include <weft/parallel/invoke_all.hpp>
 #include <weft/parallel/parallel_for.hpp>
+#include <weft/parallel/parallel_options.hpp>
 #include <weft/parallel/parallel_pipeline.hpp>
 #include <weft/parallel/parallel_reduce.hpp>
 #include <weft/parallel/parallel_sort.hpp>
+#include <weft/parallel/parallel_task.hpp>
 #include <weft/parallel/sequential_sort.hpp>
 #include <weft/parallel/splitting.hpp>
 #include <weft/sched/driver.hpp>
@@ -72,8 +75,10 @@
 #include <weft/task/accounting_scope.hpp>
 #include <weft/task/async_frame.hpp>
 #include <weft/task/async_generator.hpp>
+#include <weft/task/available_parallelism.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/compute_pool.hpp>
+#include <weft/task/compute_statistics.hpp>
 #include <weft/task/compute_stay.hpp>
 #include <weft/task/compute_worker.hpp>
 #include <weft/task/deadline_scope.hpp>

@@ -15,6 +15,7 @@
 #include <weft/base/block_cache.hpp>
 #include <weft/base/check.hpp>
 #include <weft/stack/context.hpp>
+#include <weft/task/available_parallelism.hpp>
 
 #include "task/deadlock_detector.hpp"
 #include "task/describe_task.hpp"

@@ -1,4 +1,5 @@
 #include "task/cpu_quota.hpp"
+#include <weft/task/available_parallelism.hpp>
 
 #include <gtest/gtest.h>
 

@@ -23,6 +23,7 @@
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
+#include <weft/task/available_parallelism.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>

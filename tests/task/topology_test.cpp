@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include <weft/parallel/computation.hpp>
+#include <weft/parallel/fork_join.hpp>
 #include <weft/task/spawn.hpp>
 
 namespace weft {

@@ -7,14 +7,10 @@
 #include <iterator>
 
 #include <weft/base/check.hpp>
-#include <weft/parallel/computation.hpp>
+#include <weft/parallel/fork_join.hpp>
+#include <weft/parallel/parallel_options.hpp>
 
 namespace weft {
-
-struct parallel_options {
-  /// The fewest elements that are worth handing to another core; 0: found out while it runs.
-  std::size_t grain = 0;
-};
 
 namespace detail {
 

@@ -18,6 +18,7 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/task/compute_pool.hpp>
+#include <weft/task/compute_statistics.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/hibernation.hpp>
 #include <weft/task/host.hpp>
