@@ -21,14 +21,10 @@ bool take_extension_value(std::string_view& text) noexcept {
     text.remove_prefix(static_cast<std::size_t>(end));
     return end > 0;
   }
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '"') {
-      text.remove_prefix(i + 1);
-      return true;
-    }
-    if (text[i] == '\\') ++i;
-  }
-  return false;
+  auto quoted = quoted_string_length(text);
+  if (quoted == std::string_view::npos) return false;
+  text.remove_prefix(quoted);
+  return true;
 }
 
 void skip_white_space(std::string_view& text) noexcept {

@@ -8,6 +8,7 @@
 #include <weft/task/in_place.hpp>
 
 #include "http/escaped_target.hpp"
+#include "http/field_list.hpp"
 #include "http/lenient_head.hpp"
 
 namespace weft::http::detail {
@@ -24,6 +25,10 @@ constexpr int most_interim_responses = 20;
 /// Whether a request with this method says that it has no body, instead of leaving it out.
 bool announces_empty_body(method value) noexcept {
   return value == method::post || value == method::put || value == method::patch;
+}
+
+bool asks_to_continue(const header_field& field) noexcept {
+  return equals_ignoring_case(field.name, "Expect") && list_has(field.value, "100-continue");
 }
 
 }  // namespace
@@ -99,8 +104,7 @@ void client_exchange::append_head(const client_request& request, const url& targ
 
 result<void> client_exchange::send(const client_request& request) {
   const bool has_body = request.stream || !request.body.empty();
-  auto expectation = find_field(request.headers, "expect");
-  if (has_body && expectation && equals_ignoring_case(*expectation, "100-continue")) {
+  if (has_body && std::ranges::any_of(request.headers, asks_to_continue)) {
     if (auto waited = await_continue(); !waited || complete_) return waited;
   }
   if (request.stream) return send_stream(request);

@@ -16,4 +16,31 @@ std::optional<header_field> take_field(std::string_view& text) noexcept {
   return field;
 }
 
+bool list_has(std::string_view value, std::string_view word) noexcept {
+  for (auto element : field_list{value}) {
+    if (equals_ignoring_case(element, word)) return true;
+  }
+  return false;
+}
+
+void connection_options::note(std::string_view value) noexcept {
+  close |= list_has(value, "close");
+  keep_alive |= list_has(value, "keep-alive");
+}
+
+void transfer_codings::note(std::string_view value) noexcept {
+  present = true;
+  for (auto coding : field_list{value}) {
+    auto name = coding.substr(0, coding.find_first_of("; \t"));
+    auto parameters = without_white_space(coding.substr(name.size()));
+    const bool is_chunked = equals_ignoring_case(name, "chunked");
+    malformed |= !is_token(name) || (!parameters.empty() && !parameters.starts_with(';'));
+    // chunked has no parameters, comes once, and last: RFC 9112, 6.1 and 7.1
+    malformed |= chunked || (is_chunked && !parameters.empty());
+    chunked = is_chunked;
+    others |= !is_chunked;
+    encoded |= !is_chunked && !equals_ignoring_case(name, "identity");
+  }
+}
+
 }  // namespace weft::http::detail

@@ -107,19 +107,16 @@ class request_head_parser {
   }
 
   std::optional<refusal> note_expectation(std::string_view value) {
-    if (equals_ignoring_case(value, "100-continue")) {
-      head_.expects_continue = true;
-    } else {
-      other_expectation_ = true;
+    for (auto expectation : field_list{value}) {
+      const bool is_known = equals_ignoring_case(expectation, "100-continue");
+      head_.expects_continue |= is_known;
+      other_expectation_ |= !is_known;
     }
     return std::nullopt;
   }
 
   std::optional<refusal> note_connection(std::string_view value) {
-    for (auto option : field_list{value}) {
-      closes_ |= equals_ignoring_case(option, "close");
-      keeps_alive_ |= equals_ignoring_case(option, "keep-alive");
-    }
+    connection_.note(value);
     return std::nullopt;
   }
 
@@ -131,18 +128,8 @@ class request_head_parser {
   }
 
   std::optional<refusal> note_codings(std::string_view value) {
-    has_codings_ = true;
-    for (auto coding : field_list{value}) {
-      auto name = coding.substr(0, coding.find_first_of("; \t"));
-      auto parameters = without_white_space(coding.substr(name.size()));
-      bool is_chunked = equals_ignoring_case(name, "chunked");
-      bool malformed = !is_token(name) || (!parameters.empty() && !parameters.starts_with(';'));
-      // chunked has no parameters, comes once, and last: RFC 9112, 6.1 and 7.1
-      if (malformed || chunked_ || (is_chunked && !parameters.empty())) return misplaced_chunked();
-      chunked_ = is_chunked;
-      other_coding_ |= !is_chunked;
-    }
-    return std::nullopt;
+    codings_.note(value);
+    return codings_.malformed ? std::optional{misplaced_chunked()} : std::nullopt;
   }
 
   static refusal misplaced_chunked() {
@@ -154,15 +141,15 @@ class request_head_parser {
     if (head_.version >= 11 && !has_host_) {
       return refusal{status::bad_request, "HTTP/1.1 requires a Host field: send the name you connected to."};
     }
-    if (has_codings_) {
+    if (codings_.present) {
       if (length_) {
         return refusal{status::bad_request, "Content-Length and Transfer-Encoding exclude each other: send one."};
       }
       if (head_.version < 11) {
         return refusal{status::bad_request, "HTTP/1.0 has no Transfer-Encoding: send Content-Length, or HTTP/1.1."};
       }
-      if (!chunked_) return misplaced_chunked();
-      if (other_coding_) {
+      if (!codings_.chunked) return misplaced_chunked();
+      if (codings_.others) {
         return refusal{status::not_implemented, "No transfer coding but chunked is known here: send the body plain."};
       }
     }
@@ -172,9 +159,8 @@ class request_head_parser {
       return refusal{status::expectation_failed, "The only expectation that can be met is 100-continue."};
     }
     head_.content_length = length_.value_or(0);
-    head_.framing = chunked_ ? framing::chunked : head_.content_length > 0 ? framing::length : framing::none;
-    bool kept = !closes_ && (head_.version >= 11 || keeps_alive_);  // RFC 9112, 9.3
-    head_.persistence = kept ? persistence::keep_alive : persistence::close;
+    head_.framing = codings_.chunked ? framing::chunked : head_.content_length > 0 ? framing::length : framing::none;
+    head_.persistence = connection_.keep(head_.version) ? persistence::keep_alive : persistence::close;
     return std::nullopt;
   }
 
@@ -182,12 +168,9 @@ class request_head_parser {
   request_head& head_;
   std::optional<std::uint64_t> length_;
   bool has_host_ = false;
-  bool has_codings_ = false;
-  bool chunked_ = false;  // the last coding so far
-  bool other_coding_ = false;
   bool other_expectation_ = false;
-  bool closes_ = false;
-  bool keeps_alive_ = false;
+  transfer_codings codings_;
+  connection_options connection_;
 };
 
 }  // namespace

@@ -144,6 +144,16 @@ TEST(http_client_connection, a_request_that_expects_100_waits_for_it_before_its_
     EXPECT_EQ(peer.sends_seen[1], "secret");
     EXPECT_EQ(tested.idle_connections(), 1u);
   }
+  for (auto list : {", 100-continue", "100-continue ,", "x=\"a,b\", 100-continue"}) {
+    scripted_peers peers;
+    auto& peer = peers.next().answers("HTTP/1.1 100 Continue\r\n\r\n").answers(ok_hello);
+    client tested{peers.options()};
+    auto expecting = request;
+    expecting.headers = {{"Expect", list}};
+    EXPECT_EQ(body_of(tested.send(where, expecting)), "hello");
+    ASSERT_EQ(peer.sends_seen.size(), 2u) << list;
+    EXPECT_EQ(peer.sends_seen[1], "secret");
+  }
   {
     scripted_peers peers;
     auto& peer = peers.next().answers("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");

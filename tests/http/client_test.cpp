@@ -23,16 +23,19 @@ namespace {
 using namespace std::chrono_literals;
 using namespace test;
 
+std::string body_of(result<client_response> got) {
+  if (!got) return "error: " + got.error().message();
+  auto body = got->body().read_all();
+  return body ? *body : "body error: " + body.error().message();
+}
+
 /// The body of what GET gets, or the error.
 std::string body_for(std::string_view response, client_options options = {}) {
   scripted_peers peers;
   peers.next().sends(response);
   options.connect = peers.options().connect;
   client tested{std::move(options)};
-  auto got = get(tested, "http://a/");
-  if (!got) return "error: " + got.error().message();
-  auto body = got->body().read_all();
-  return body ? *body : "body error: " + body.error().message();
+  return body_of(get(tested, "http://a/"));
 }
 
 TEST(http_client, a_request_is_one_send_with_what_the_server_needs) {
@@ -96,6 +99,27 @@ TEST(http_client, every_framing_of_a_body_is_understood) {
   EXPECT_EQ(
       body_for("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + std::string{ok_hello}),
       "hello");
+}
+
+TEST(http_client, fields_that_are_lists_are_read_as_lists) {
+  constexpr std::string_view chunks = "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
+  for (auto value : {", chunked", "chunked ,", "Chunked", ",\r\nTransfer-Encoding: chunked"}) {
+    scripted_peers peers;
+    peers.next().answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + std::string{value} + "\r\n\r\n" +
+                         std::string{chunks});
+    client tested{peers.options()};
+    EXPECT_EQ(body_of(get(tested, "http://a/")), "hello") << value;
+    EXPECT_EQ(tested.idle_connections(), 1u) << value;
+  }
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello"), "hello");
+  EXPECT_EQ(body_for("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello"), "hello");
+}
+
+TEST(http_client, a_coding_that_is_not_known_is_an_error) {
+  for (auto value : {"gzip", "gzip, chunked", "gzip;x=\"a,b\", chunked", "chunked, gzip"}) {
+    auto head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + std::string{value} + "\r\n\r\n";
+    EXPECT_EQ(body_for(head + "0\r\n\r\n"), "error: malformed") << value;
+  }
 }
 
 TEST(http_client, a_status_line_without_a_reason_or_of_a_later_minor_version_is_understood) {

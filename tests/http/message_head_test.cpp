@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "http/field_list.hpp"
 #include "http/head_scanner.hpp"
 
 namespace weft::http::detail {
@@ -188,6 +191,25 @@ TEST(head_scanner, finds_the_same_end_in_however_many_pieces_the_head_arrives) {
   }
 }
 
+TEST(field_list, has_the_elements_between_commas_that_are_not_in_quotes) {
+  using elements = std::vector<std::string_view>;
+  auto elements_of = [](std::string_view value) {
+    elements all;
+    for (auto element : field_list{value}) all.push_back(element);
+    return all;
+  };
+  EXPECT_EQ(elements_of(""), elements{});
+  EXPECT_EQ(elements_of(" ,\t, "), elements{});
+  EXPECT_EQ(elements_of("a"), elements{"a"});
+  EXPECT_EQ(elements_of(", a\t, ,b c,"), (elements{"a", "b c"}));
+  EXPECT_EQ(elements_of("a;x=\"b,c\",d"), (elements{"a;x=\"b,c\"", "d"}));
+  EXPECT_EQ(elements_of("a;x=\"b\\\",c\" , d"), (elements{"a;x=\"b\\\",c\"", "d"}));
+  EXPECT_EQ(elements_of("\",\",\"\",a"), (elements{"\",\"", "\"\"", "a"}));
+  EXPECT_EQ(elements_of("a, b\"c, d"), (elements{"a", "b\"c, d"}));
+  EXPECT_EQ(elements_of("a, \"b\\\", c"), (elements{"a", "\"b\\\", c"}));
+  EXPECT_EQ(elements_of("a, \"b\\"), (elements{"a", "\"b\\"}));
+}
+
 response_head parsed(std::string_view text, http::method asked = method::get) {
   response_head head;
   EXPECT_TRUE(parse_response_head(text, asked, {}, head)) << text;
@@ -206,6 +228,107 @@ TEST(response_head, says_how_the_body_ends) {
   EXPECT_EQ(parsed("HTTP/1.1 200\x20\r\nContent-Length: 3\r\n\r\n").persistence, persistence::keep_alive);
   EXPECT_EQ(parsed("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n").persistence, persistence::close);
   EXPECT_EQ(parsed("HTTP/1.1 503 No\r\nContent-Length: 3\r\n\r\n").status, 503u);
+}
+
+struct framing_row {
+  std::string_view value;
+  std::optional<framing> expected;  // none: refused
+};
+
+std::optional<framing> framing_of(const std::string& text, http::method asked = method::get) {
+  response_head head;
+  if (!parse_response_head(text, asked, {}, head)) return std::nullopt;
+  if (head.framing == framing::until_close) {
+    EXPECT_EQ(head.persistence, persistence::close) << text;
+  }
+  return head.framing;
+}
+
+TEST(response_head, transfer_encoding_is_a_list_over_all_its_lines_and_chunked_its_last_element) {
+  const framing_row rows[]{
+      {"chunked", framing::chunked},
+      {"CHUNKED", framing::chunked},
+      {", chunked", framing::chunked},
+      {"chunked ,", framing::chunked},
+      {" ,\t,Chunked\t, ,", framing::chunked},
+      {"\r\nTransfer-Encoding: chunked", framing::chunked},
+      {",\r\ntransfer-encoding: , chunked", framing::chunked},
+      // The body ends with the connection, and is as it is.
+      {"identity", framing::until_close},
+      {"Identity,", framing::until_close},
+      {"", framing::until_close},
+      {" , ", framing::until_close},
+      // It ends in one way or the other, and cannot be decoded.
+      {"gzip", std::nullopt},
+      {"gzip, chunked", std::nullopt},
+      {"gzip;x=\"a,b\", chunked", std::nullopt},
+      {"gzip;x=\"a, chunked\"", std::nullopt},
+      {"gzip\r\nTransfer-Encoding: chunked", std::nullopt},
+      {"identity, chunked", std::nullopt},
+      {"xchunked", std::nullopt},
+      // Ambiguous.
+      {"chunked, chunked", std::nullopt},
+      {"chunked\r\nTransfer-Encoding: chunked", std::nullopt},
+      {"chunked, identity", std::nullopt},
+      {"chunked\r\nTransfer-Encoding: identity", std::nullopt},
+      {"chunked;q=1", std::nullopt},
+      {"\"chunked\"", std::nullopt},
+      {"identity chunked", std::nullopt},
+  };
+  for (const auto& [value, expected] : rows) {
+    auto field = "Transfer-Encoding: " + std::string{value} + "\r\n";
+    EXPECT_EQ(framing_of("HTTP/1.1 200 OK\r\n" + field + "\r\n"), expected) << value;
+    EXPECT_EQ(framing_of("HTTP/1.0 200 OK\r\n" + field + "\r\n"), std::nullopt) << value;
+    EXPECT_EQ(framing_of("HTTP/1.1 200 OK\r\n" + field + "Content-Length: 3\r\n\r\n"), std::nullopt) << value;
+    EXPECT_EQ(framing_of("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n" + field + "\r\n"), std::nullopt) << value;
+  }
+}
+
+TEST(response_head, a_response_without_a_body_may_name_any_coding) {
+  for (std::string value : {"chunked", ", chunked", "gzip, chunked", "gzip;x=\"a,b\""}) {
+    auto field = "Transfer-Encoding: " + value + "\r\n\r\n";
+    EXPECT_EQ(framing_of("HTTP/1.1 200 OK\r\n" + field, method::head), framing::none) << value;
+    EXPECT_EQ(framing_of("HTTP/1.1 304 Not Modified\r\n" + field), framing::none) << value;
+    EXPECT_EQ(framing_of("HTTP/1.1 204 No Content\r\n" + field), framing::none) << value;
+    EXPECT_EQ(parsed("HTTP/1.1 204 No Content\r\n" + field).persistence, persistence::keep_alive) << value;
+  }
+}
+
+TEST(response_head, content_length_is_one_number_however_often_it_is_said) {
+  for (auto value : {"3", "3, 3", "3,3 ,\t3", "3\r\nContent-Length: 3", "3, 3\r\ncontent-length: 3", "003, 3"}) {
+    auto head = parsed("HTTP/1.1 200 OK\r\nContent-Length: " + std::string{value} + "\r\n\r\n");
+    EXPECT_EQ(head.framing, framing::length) << value;
+    EXPECT_EQ(head.content_length, 3u) << value;
+  }
+  for (auto value :
+       {"3, 4", "3\r\nContent-Length: 4", "3\r\nContent-Length: 3, 4", "3, x", "x, 3", "3 3", "+3", "-3", "\"3\"",
+        "\"3, 3\"", "", ",", "18446744073709551616", "3, 18446744073709551616", "3, 18446744073709551619"}) {
+    EXPECT_EQ(framing_of("HTTP/1.1 200 OK\r\nContent-Length: " + std::string{value} + "\r\n\r\n"), std::nullopt)
+        << value;
+  }
+}
+
+TEST(response_head, connection_is_a_list_and_close_counts_first) {
+  struct {
+    std::string_view start;
+    std::string_view value;
+    http::detail::persistence expected;
+  } const rows[]{
+      {"HTTP/1.1", "close", persistence::close},
+      {"HTTP/1.1", ", Close ,", persistence::close},
+      {"HTTP/1.1", "x\r\nConnection: close", persistence::close},
+      {"HTTP/1.1", "close\r\nConnection: keep-alive", persistence::close},
+      {"HTTP/1.1", "xclose, close-x", persistence::keep_alive},
+      {"HTTP/1.1", "", persistence::keep_alive},
+      {"HTTP/1.0", "", persistence::close},
+      {"HTTP/1.0", "x, , Keep-Alive", persistence::keep_alive},
+      {"HTTP/1.0", "close, keep-alive", persistence::close},
+  };
+  for (const auto& [start, value, expected] : rows) {
+    auto text = std::string{start} + " 200 OK\r\nContent-Length: 3\r\nConnection: " + std::string{value} + "\r\n\r\n";
+    EXPECT_EQ(parsed(text).persistence, expected) << text;
+  }
+  EXPECT_EQ(parsed("HTTP/1.1 200 OK\r\nTransfer-Encoding: , chunked\r\n\r\n").persistence, persistence::keep_alive);
 }
 
 TEST(response_head, an_ambiguous_one_is_refused) {

@@ -327,7 +327,11 @@ TEST(raw_request, header_lines) {
       {"GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400 closed"},
       {"GET / HTTP/1.1\r\nHost: a\r\n\n", "400 closed"},
       {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "200 kept"},
+      {"GET / HTTP/1.1\r\nHost: a\r\nExpect:\r\n\r\n", "200 kept"},
+      {"GET / HTTP/1.1\r\nHost: a\r\nExpect: , 100-Continue ,\r\nExpect: 100-continue\r\n\r\n", "200 kept"},
       {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", "417 closed"},
+      {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, x\r\n\r\n", "417 closed"},
+      {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x=\"a, 100-continue\"\r\n\r\n", "417 closed"},
   });
 }
 
@@ -401,6 +405,9 @@ TEST(raw_request, transfer_encoding_ends_with_chunked_and_other_codings_before_i
       {"xchunked, chunked", "501 closed"},
       {"gzip;q=1, chunked", "501 closed"},
       {"gzip ; q=\"1\", chunked", "501 closed"},
+      {"gzip;q=\"a,b\", chunked", "501 closed"},
+      {"gzip;q=\"a\\\",b\", chunked", "501 closed"},
+      {"gzip;q=\"a,chunked\", chunked", "501 closed"},
       {"gzip", "400 closed"},
       {"identity", "400 closed"},
       {"xchunked", "400 closed"},
@@ -414,6 +421,9 @@ TEST(raw_request, transfer_encoding_ends_with_chunked_and_other_codings_before_i
       {"gzip chunked", "400 closed"},
       {"\"chunked\"", "400 closed"},
       {"gzip;q=\"a, chunked\"", "400 closed"},
+      {"gzip;q=\"a, chunked", "400 closed"},
+      {"gzip;q=\"a\\\", chunked", "400 closed"},
+      {"\"gzip, gzip\", chunked", "400 closed"},
       {"gzip, chunked\"", "400 closed"},
       {"@, chunked", "400 closed"},
       {"chunked\x0b", "400 closed"},

@@ -108,8 +108,9 @@ class client {
   client& operator=(const client&) = delete;
 
   /// Sends a request and waits for the header of its response; interim responses (1xx) are passed over. Fails with
-  /// errc::malformed for a target, a header field or a response that breaks the protocol, with errc::too_large beyond a
-  /// limit, and as connecting, sending and receiving do. Characters that a target may not have are percent-encoded.
+  /// errc::malformed for a target, a header field or a response that breaks the protocol, or for a body in another
+  /// transfer coding than chunked; with errc::too_large beyond a limit; and as connecting, sending and receiving do.
+  /// Characters that a target may not have are percent-encoded.
   ///
   /// A response that arrives while the body is sent ends the sending when it is a refusal (from 300 on), or complete.
   /// A connection that was kept is used again only if nothing lies on it; when it turns out to be closed all the same,
