@@ -11,8 +11,8 @@
 #include <weft/http/server.hpp>
 #include <weft/io/byte_stream.hpp>
 
+#include "http/head_parser.hpp"
 #include "http/head_scanner.hpp"
-#include "http/message_head.hpp"
 
 // What HTTP costs above the kernel: the head's grammar alone, and a whole request over a stream that costs nothing.
 namespace weft::http {

@@ -4,7 +4,7 @@
 //
 //     stuck_seats [seconds the tasks are stuck, 2 if not given]
 //
-// Prints, for each reactor, how long answers took with the watch and without it.
+// Prints, for each reactor, how long answers took with the watchdog and without it.
 
 #include <algorithm>
 #include <array>
@@ -126,7 +126,7 @@ std::vector<double> latencies(weft::reactor_kind reactor, bool watched, std::chr
   std::vector<double> found;
   int pipe[2];
   check(::pipe(pipe) == 0, "pipe");
-  weft::run({.seats = 2, .reactor = reactor, .watch = {.enabled = watched}}, [&] {
+  weft::run({.seats = 2, .reactor = reactor, .watchdog = {.enabled = watched}}, [&] {
     auto listener = weft::tcp_listener::bind("127.0.0.1:0").value();
     std::vector<weft::tcp_stream> streams;
     std::thread outside;
@@ -181,8 +181,8 @@ int main(int argc, char** argv) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   const std::chrono::seconds stuck_for{argc > 1 ? std::atoi(argv[1]) : 2};
-  print("epoll, with the watch", latencies(weft::reactor_kind::epoll, true, stuck_for));
-  print("io_uring, with the watch", latencies(weft::reactor_kind::io_uring, true, stuck_for));
+  print("epoll, with the watchdog", latencies(weft::reactor_kind::epoll, true, stuck_for));
+  print("io_uring, with the watchdog", latencies(weft::reactor_kind::io_uring, true, stuck_for));
   print("epoll, without", latencies(weft::reactor_kind::epoll, false, stuck_for));
   print("io_uring, without", latencies(weft::reactor_kind::io_uring, false, stuck_for));
 }

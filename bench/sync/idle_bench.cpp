@@ -7,7 +7,7 @@
 #include <thread>
 
 #include <weft/sync/event.hpp>
-#include <weft/task/offload.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
@@ -41,7 +41,7 @@ void idle_100000(benchmark::State& state) {
       }
       auto& home = *weft::runtime::current();
       weft::blocking([&] {  // in which no timer of weft's is armed, and no task runs
-        // Until the stacks are put away, where they can be, and the watch sleeps.
+        // Until the stacks are put away, where they can be, and the watchdog sleeps.
         do {
           std::this_thread::sleep_for(1s);
         } while (home.hibernation().obstacle.empty() && !home.hibernation().asleep);

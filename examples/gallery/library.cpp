@@ -10,7 +10,7 @@
 
 #include <weft/parallel/compute.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "sealed_photo.hpp"
 

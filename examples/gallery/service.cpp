@@ -14,7 +14,7 @@
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/task/deadline_scope.hpp>
 #include <weft/task/sleep.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "page/page.hpp"
 #include "wire.hpp"

@@ -3,9 +3,9 @@
 #include <exception>
 #include <utility>
 
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/offload.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace gallery {
 namespace {

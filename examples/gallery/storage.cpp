@@ -16,7 +16,7 @@
 
 #include <weft/io/file.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "vault.hpp"
 

@@ -39,12 +39,12 @@ namespace weft::base {
 namespace {
 
 /// What Linux does with a call that a signal handler interrupted, when the handler allows it to go on (SA_RESTART).
-enum class after_signal : std::uint8_t { goes_on, fails };
+enum class after_signal : std::uint8_t { restarts, fails };
 
 struct known_call {
   long number;
   const char* name;
-  after_signal then = after_signal::goes_on;
+  after_signal then = after_signal::restarts;
 };
 
 // What backends block in. Others are called by their numbers. See signal(7).
@@ -234,7 +234,7 @@ const char* name_of_system_call(long number) noexcept { return call_of(number).n
 bool goes_on_after_interrupt(const sleeping_thread& asleep) noexcept {
   // SA_RESTART serves a futex without a timeout; those with one are made again or not, by their kind.
   const bool by_itself =
-      asleep.call == SYS_futex ? asleep.arguments[3] == 0 : call_of(asleep.call).then == after_signal::goes_on;
+      asleep.call == SYS_futex ? asleep.arguments[3] == 0 : call_of(asleep.call).then == after_signal::restarts;
   return asleep.call < 0 || by_itself || (knows_registers && lasts_as_long(asleep));
 }
 

@@ -8,7 +8,7 @@
 #include <weft/task/deadline_scope.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/shield.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "http/server_connection.hpp"
 
@@ -42,13 +42,13 @@ failure_kind kind_of(std::error_code why) noexcept {
 }  // namespace
 
 void server_state::stop() noexcept {
-  // seq_cst: see live_connection::rest()
+  // seq_cst: see live_connection::become_idle()
   core.stopping.store(true, std::memory_order_seq_cst);
   {
     std::scoped_lock guard{loops_lock};
     loops.for_each([](accept_loop& loop) { loop.stop(); });
   }
-  core.connections.close_resting();
+  core.connections.close_idle();
 }
 
 accept_loop::accept_loop(server_state& server, tcp_listener& listener, const connection_executor& execute)
@@ -89,13 +89,13 @@ result<tcp_stream> accept_loop::accept() try { return listener_.accept(); } catc
 accept_loop::next accept_loop::hand_over(tcp_stream stream) {
   auto purpose = accepted_connection::purpose::serve;
   if (server_.core.options.full == when_full::refuse && !server_.slots.try_acquire()) {
-    if (!server_.refusals.try_acquire()) return next::accept;  // closes it: not even a refusal can be afforded
-    purpose = accepted_connection::purpose::refuse;
+    if (!server_.rejections.try_acquire()) return next::accept;  // closes it: not even a rejection can be afforded
+    purpose = accepted_connection::purpose::reject;
   }
   std::unique_ptr<accepted_connection> connection{
       new (std::nothrow) accepted_connection{shared_from_this(), std::move(stream), purpose}};
   if (!connection) {
-    (purpose == accepted_connection::purpose::serve ? server_.slots : server_.refusals).release();
+    (purpose == accepted_connection::purpose::serve ? server_.slots : server_.rejections).release();
     return back_off(std::make_error_code(std::errc::not_enough_memory));
   }
   // relaxed: the loop itself is counted, so that this cannot be the count's way back from zero
@@ -143,7 +143,7 @@ void accept_loop::connection_ended() noexcept {
 accepted_connection::~accepted_connection() {
   stream_.close();
   auto& server = loop_->server();
-  (purpose_ == purpose::serve ? server.slots : server.refusals).release();
+  (purpose_ == purpose::serve ? server.slots : server.rejections).release();
   loop_->connection_ended();  // the server may be gone from here on; the loop is kept by loop_
 }
 
@@ -155,7 +155,7 @@ void accepted_connection::run() {
   if (purpose_ == purpose::serve) {
     connection.run();
   } else {
-    connection.turn_away({status::service_unavailable, "Too many connections are open: try again in a moment."});
+    connection.reject_unread({status::service_unavailable, "Too many connections are open: try again in a moment."});
   }
 }
 

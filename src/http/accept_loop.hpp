@@ -29,9 +29,9 @@ struct server_state {
   void stop() noexcept;
 
   server_core core;
-  semaphore slots;         // one for each connection that may be open
-  semaphore refusals{64};  // for connections that are being told that there are too many
-  std::mutex loops_lock;   // guards loops
+  semaphore slots;           // one for each connection that may be open
+  semaphore rejections{64};  // for connections that are being told that there are too many
+  std::mutex loops_lock;     // guards loops
   base::intrusive_list<accept_loop> loops;
 };
 
@@ -77,7 +77,7 @@ class accept_loop : public base::list_hook, public std::enable_shared_from_this<
 /// A connection between accept() and its end, on whichever thread that is.
 class accepted_connection {
  public:
-  enum class purpose : std::uint8_t { serve, refuse };
+  enum class purpose : std::uint8_t { serve, reject };
 
   accepted_connection(std::shared_ptr<accept_loop> loop, tcp_stream stream, purpose why) noexcept
       : loop_{std::move(loop)}, stream_{std::move(stream)}, purpose_{why} {}

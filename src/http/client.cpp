@@ -8,7 +8,7 @@
 #include <weft/task/cancellation.hpp>
 #include <weft/task/deadline_scope.hpp>
 #include <weft/task/in_place.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "http/client_exchange.hpp"
 #include "http/escaped_target.hpp"

@@ -40,18 +40,18 @@ client_exchange::client_exchange(exchange_limits limits, std::shared_ptr<connect
 client_exchange::~client_exchange() {
   // Bytes beyond the response belong to no request: such a connection is not to be trusted.
   bool reusable = complete_ && sent_ && body_.finished() && !body_.failure() &&
-                  head_.persistence == persistence::keep_alive && line_.input().unread().empty();
+                  head_.persistence == persistence::keep_alive && buffers_.input().unread().empty();
   if (!reusable) return;
-  line_.input().unpin();
+  buffers_.input().unpin();
   pool_->give_back(host_, std::move(connection_));
 }
 
 result<void> client_exchange::carry_out(const client_request& request, const url& target, std::string_view user_agent) {
   asked_ = request.method;
   append_head(request, target, user_agent);
-  line_.input().unpin();
+  buffers_.input().unpin();
   // The last look before the first byte: what comes before the request is no answer to it.
-  stale_ = age_ == connection_age::kept && !line_.is_quiet();
+  stale_ = age_ == connection_age::kept && !buffers_.is_quiet();
   if (stale_) return failure(errc::closed);
   auto sent = send(request);
   if (complete_) return {};
@@ -73,7 +73,7 @@ bool client_exchange::may_be_repeated(const result<void>& outcome) const noexcep
 // ---- The request
 
 void client_exchange::append_head(const client_request& request, const url& target, std::string_view user_agent) {
-  auto& out = line_.out();
+  auto& out = buffers_.out();
   out.append(to_string(request.method));
   out.append(" ");
   if (is_escaped_target(target.target)) {
@@ -109,28 +109,28 @@ result<void> client_exchange::send(const client_request& request) {
   }
   if (request.stream) return send_stream(request);
   if (!request.body.empty()) return send_body(request.body);
-  auto sent = line_.send();
+  auto sent = buffers_.send();
   sent_ = sent.has_value();
   return sent;
 }
 
 result<void> client_exchange::send_body(std::string_view body) {
-  auto& out = line_.out();
+  auto& out = buffers_.out();
   auto copied = body.substr(0, largest_copied_body);  // so that a small body goes out with the head
   out.append(copied);
   if (copied.size() == body.size()) {
-    auto sent = line_.send();  // as much as any connection takes at once
+    auto sent = buffers_.send();  // as much as any connection takes at once
     sent_ = sent.has_value();
     return sent;
   }
-  if (auto sent = line_.send(); !sent) return sent;
+  if (auto sent = buffers_.send(); !sent) return sent;
   auto sent = send_listening(std::as_bytes(std::span{body.substr(copied.size())}));
   sent_ = sent && !stopped_;
   return sent;
 }
 
 result<void> client_exchange::send_stream(const client_request& request) {
-  if (auto sent = line_.send(); !sent) return sent;  // the source may take its time
+  if (auto sent = buffers_.send(); !sent) return sent;  // the source may take its time
   const bool chunked = !request.stream_bytes;
   constexpr std::size_t size_line_bytes = 6;  // "4000\r\n"
   constexpr std::string_view line_end = "\r\n", last_chunk = "0\r\n\r\n";
@@ -165,13 +165,13 @@ result<void> client_exchange::send_stream(const client_request& request) {
 /// Sends `from`, unless an answer comes that wants no more of it.
 result<void> client_exchange::send_listening(std::span<const std::byte> from) {
   while (!from.empty() && !wants_no_more()) {
-    auto sent = line_.send_or_receive(from, most_early_bytes);
+    auto sent = buffers_.send_or_receive(from, most_early_bytes);
     if (!sent) return std::unexpected{sent.error()};
     from = from.subspan(*sent);
     if (*sent > 0) continue;
-    auto looked = look_for_head();
-    failed_for_good_ = !looked;
-    if (!looked) return looked;
+    auto parsed = try_parse_head();
+    failed_for_good_ = !parsed;
+    if (!parsed) return parsed;
   }
   stopped_ = !from.empty();
   return {};
@@ -182,19 +182,19 @@ result<void> client_exchange::send_listening(std::span<const std::byte> from) {
 bool client_exchange::wants_no_more() noexcept {
   if (!complete_) return false;
   if (head_.status >= 300 || head_.framing == framing::none) return true;
-  return head_.framing == framing::length && line_.input().unread().size() >= head_.content_length;
+  return head_.framing == framing::length && buffers_.input().unread().size() >= head_.content_length;
 }
 
 /// Sends the head, and waits until the server wants the body, or has an answer without, or seems to know nothing of
 /// expectations.
 result<void> client_exchange::await_continue() {
-  if (auto sent = line_.send(); !sent) return sent;
+  if (auto sent = buffers_.send(); !sent) return sent;
   const auto until = deadline_after(limits_.continue_timeout);
   for (;;) {
-    auto looked = look_for_head();
-    failed_for_good_ = !looked;
-    if (!looked || complete_ || may_continue_) return looked;
-    auto more = line_.receive_more(head_read_bytes, until);
+    auto parsed = try_parse_head();
+    failed_for_good_ = !parsed;
+    if (!parsed || complete_ || may_continue_) return parsed;
+    auto more = buffers_.receive_more(head_read_bytes, until);
     if (!more && more.error() == errc::timed_out && until <= now()) return {};
     if (!more) return more;
   }
@@ -204,15 +204,15 @@ result<void> client_exchange::await_continue() {
 
 result<void> client_exchange::await_head() {
   for (;;) {
-    auto looked = look_for_head();
-    if (!looked || complete_) return looked;
-    if (auto more = line_.receive_more(head_read_bytes, no_deadline); !more) return more;
+    auto parsed = try_parse_head();
+    if (!parsed || complete_) return parsed;
+    if (auto more = buffers_.receive_more(head_read_bytes, no_deadline); !more) return more;
   }
 }
 
 /// Takes the heads that have arrived, up to the final one.
-result<void> client_exchange::look_for_head() {
-  auto& input = line_.input();
+result<void> client_exchange::try_parse_head() {
+  auto& input = buffers_.input();
   while (!complete_) {
     auto text = input.unread();
     if (!text.empty()) heard_ = true;
@@ -238,7 +238,7 @@ result<void> client_exchange::understand_head(std::string_view text) {
     may_continue_ |= head_.status == 100;
     return ++interim_responses_ > most_interim_responses ? failure(errc::malformed) : result<void>{};
   }
-  line_.input().pin();
+  buffers_.input().pin();
   body_.begin(head_, {.max_body_bytes = limits_.max_body_bytes,
                       .max_line_bytes = limits_.max_header_bytes,
                       .max_trailer_bytes = limits_.max_header_bytes,
@@ -250,9 +250,9 @@ result<void> client_exchange::understand_head(std::string_view text) {
 
 result<std::size_t> client_exchange::receive_body(std::span<std::byte> into) {
   weft::detail::in_place waits;
-  return line_.receive(into, deadline_after(limits_.body_idle_timeout));
+  return buffers_.receive(into, deadline_after(limits_.body_idle_timeout));
 }
 
-result<std::size_t> client_exchange::try_receive_body(std::span<std::byte> into) { return line_.try_receive(into); }
+result<std::size_t> client_exchange::try_receive_body(std::span<std::byte> into) { return buffers_.try_receive(into); }
 
 }  // namespace weft::http::detail

@@ -9,8 +9,8 @@
 
 #include "http/connection_pool.hpp"
 #include "http/framed_body.hpp"
+#include "http/head_parser.hpp"
 #include "http/head_scanner.hpp"
-#include "http/message_head.hpp"
 
 namespace weft::http::detail {
 
@@ -56,7 +56,7 @@ class client_exchange final : body_source {
   [[nodiscard]] result<void> send_listening(std::span<const std::byte> from);
   [[nodiscard]] result<void> await_continue();
   [[nodiscard]] result<void> await_head();
-  [[nodiscard]] result<void> look_for_head();
+  [[nodiscard]] result<void> try_parse_head();
   [[nodiscard]] result<void> understand_head(std::string_view text);
   [[nodiscard]] bool wants_no_more() noexcept;
   result<std::size_t> receive_body(std::span<std::byte> into) override;
@@ -66,13 +66,13 @@ class client_exchange final : body_source {
   std::shared_ptr<connection_pool> pool_;
   std::string host_;
   std::unique_ptr<client_connection> connection_;
-  wire& line_{connection_->line};
+  connection_buffers& buffers_{connection_->buffers};
   connection_age age_;
   http::method asked_ = http::method::get;
   head_scanner scanner_{head_scanner::folds::accepted};
   std::string amended_;  // the head, where it was not as the parser takes it
   response_head head_;
-  framed_body body_{*this, line_.input()};
+  framed_body body_{*this, buffers_.input()};
   int interim_responses_ = 0;
   bool stale_ = false;
   bool heard_ = false;            // any of the response was received

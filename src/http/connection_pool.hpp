@@ -11,17 +11,17 @@
 #include <weft/base/clock.hpp>
 #include <weft/io/byte_stream.hpp>
 
-#include "http/wire.hpp"
+#include "http/connection_buffers.hpp"
 
 namespace weft::http::detail {
 
 /// A client's end of a connection.
 struct client_connection {
   client_connection(std::unique_ptr<byte_stream> connected, duration send_timeout)
-      : stream{std::move(connected)}, line{*stream, send_timeout} {}
+      : stream{std::move(connected)}, buffers{*stream, send_timeout} {}
 
   std::unique_ptr<byte_stream> stream;
-  wire line;
+  connection_buffers buffers;
   time_point idle_since{};
 };
 

@@ -2,11 +2,11 @@
 
 namespace weft::http::detail {
 
-void connection_registry::close_resting() {
+void connection_registry::close_idle() {
   std::scoped_lock guard{lock_};
   connections_.for_each([](live_connection& connection) {
-    auto seen = live_connection::state::resting;
-    // seq_cst: see live_connection::rest()
+    auto seen = live_connection::state::idle;
+    // seq_cst: see live_connection::become_idle()
     if (connection.state_.compare_exchange_strong(seen, live_connection::state::closing, std::memory_order_seq_cst)) {
       connection.stream_.close();
     }

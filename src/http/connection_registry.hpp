@@ -11,10 +11,10 @@
 namespace weft::http::detail {
 
 // What a connection is doing, in one atomic word:
-//   serving --connection: rest()--------> resting   nothing was received of the next request
-//   resting --connection: wake_up()-----> serving
-//   resting --registry: close_resting()-> closing   for good; the stream is closed
-// The exchange of `resting` for one of the other two decides whether a request that arrives just when the server stops
+//   serving --connection: become_idle()--> idle      nothing was received of the next request
+//   idle    --connection: become_busy()--> serving
+//   idle    --registry: close_idle()-----> closing   for good; the stream is closed
+// The exchange of `idle` for one of the other two decides whether a request that arrives just when the server stops
 // is served.
 
 /// A connection as the server's stop() sees it.
@@ -22,23 +22,23 @@ class live_connection : public base::list_hook {
  public:
   explicit live_connection(byte_stream& stream) noexcept : stream_{stream} {}
 
-  /// Thread: the connection's, as is wake_up(). False: the server has stopped, nothing more is to be received.
-  [[nodiscard]] bool rest(const std::atomic<bool>& stopping) noexcept {
-    // seq_cst, both: either stop() sees this connection resting, or it sees that the server is stopping
-    state_.store(state::resting, std::memory_order_seq_cst);
+  /// Thread: the connection's, as is become_busy(). False: the server has stopped, nothing more is to be received.
+  [[nodiscard]] bool become_idle(const std::atomic<bool>& stopping) noexcept {
+    // seq_cst, both: either stop() sees this connection idle, or it sees that the server is stopping
+    state_.store(state::idle, std::memory_order_seq_cst);
     return !stopping.load(std::memory_order_seq_cst);
   }
 
   /// False: it was closed meanwhile.
-  [[nodiscard]] bool wake_up() noexcept {
-    auto seen = state::resting;
+  [[nodiscard]] bool become_busy() noexcept {
+    auto seen = state::idle;
     // relaxed: the word carries nothing but itself
     return state_.compare_exchange_strong(seen, state::serving, std::memory_order_relaxed);
   }
 
  private:
   friend class connection_registry;
-  enum class state : std::uint8_t { serving, resting, closing };
+  enum class state : std::uint8_t { serving, idle, closing };
 
   byte_stream& stream_;
   std::atomic<state> state_{state::serving};
@@ -66,7 +66,7 @@ class connection_registry {
   }
 
   /// Closes those that wait for a request. `stopping` was set before.
-  void close_resting();
+  void close_idle();
   /// Closes all, so that whoever waits for a client does not.
   void close_all();
 

@@ -6,8 +6,8 @@
 #include <weft/http/body_reader.hpp>
 
 #include "http/chunked_decoder.hpp"
+#include "http/head_parser.hpp"
 #include "http/input_buffer.hpp"
-#include "http/message_head.hpp"
 
 namespace weft::http::detail {
 

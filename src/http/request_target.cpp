@@ -10,8 +10,8 @@
 namespace weft::http::detail {
 namespace {
 
-std::unexpected<refusal> refuse(std::string_view message) {
-  return std::unexpected{refusal{status::bad_request, message}};
+std::unexpected<rejection> reject(std::string_view message) {
+  return std::unexpected{rejection{status::bad_request, message}};
 }
 
 /// Whether `path`, which is decoded, has "." or ".." between two slashes or at its end.
@@ -35,22 +35,22 @@ bool has_forbidden_escape(std::string_view path) noexcept {
   return false;
 }
 
-std::expected<std::string_view, refusal> decode_path(std::string_view path, std::pmr::memory_resource& memory) {
+std::expected<std::string_view, rejection> decode_path(std::string_view path, std::pmr::memory_resource& memory) {
   if (path.find_first_of("\\#") != std::string_view::npos) {
-    return refuse("The path has a '\\' or a '#': percent-encode them in a query, leave them out of a path.");
+    return reject("The path has a '\\' or a '#': percent-encode them in a query, leave them out of a path.");
   }
   if (path.find('%') != std::string_view::npos) {
     if (has_forbidden_escape(path)) {
-      return refuse(
+      return reject(
           "The path has a bad percent escape: write %XX with two hexadecimal digits, and no escaped slash, "
           "backslash or control character.");
     }
     auto* decoded = static_cast<char*>(memory.allocate(path.size(), 1));
     path = {decoded, *percent_decode(path, plus_sign::itself, decoded)};
   }
-  if (has_dot_segment(path)) return refuse("The path has a '.' or '..' segment: send the path it resolves to.");
+  if (has_dot_segment(path)) return reject("The path has a '.' or '..' segment: send the path it resolves to.");
   if (std::ranges::any_of(path, is_beyond_ascii) && !is_valid_utf8(path)) {
-    return refuse("The path is not UTF-8: encode it as UTF-8, then percent-encode it.");
+    return reject("The path is not UTF-8: encode it as UTF-8, then percent-encode it.");
   }
   return path;
 }
@@ -68,14 +68,14 @@ bool is_good_query(std::string_view query, std::pmr::memory_resource& memory) {
 
 }  // namespace
 
-std::expected<request_target, refusal> parse_request_target(http::method method, std::string_view target,
-                                                            std::pmr::memory_resource& memory) {
+std::expected<request_target, rejection> parse_request_target(http::method method, std::string_view target,
+                                                              std::pmr::memory_resource& memory) {
   if (method == method::connect) {
     auto wanted = parse_authority(target);
     if (!wanted || parse_decimal(wanted->port).value_or(0) == 0) {
-      return refuse("The target of CONNECT is a host and a port: send host:port.");
+      return reject("The target of CONNECT is a host and a port: send host:port.");
     }
-    return std::unexpected{refusal{status::not_implemented, "CONNECT is not served here: this is not a proxy."}};
+    return std::unexpected{rejection{status::not_implemented, "CONNECT is not served here: this is not a proxy."}};
   }
   request_target parsed;
   if (target == "*" && method == method::options) {
@@ -86,13 +86,13 @@ std::expected<request_target, refusal> parse_request_target(http::method method,
     auto scheme_end = target.find("://");
     auto scheme = target.substr(0, scheme_end == std::string_view::npos ? 0 : scheme_end);
     if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) {
-      return refuse("The request target is neither a path that begins with '/' nor an http URL.");
+      return reject("The request target is neither a path that begins with '/' nor an http URL.");
     }
     auto rest = target.substr(scheme_end + 3);
     auto authority_end = std::min(rest.find_first_of("/?"), rest.size());
     parsed.authority = rest.substr(0, authority_end);
     if (!parse_authority(parsed.authority)) {
-      return refuse("The URL in the request line names no host, or not as host:port.");
+      return reject("The URL in the request line names no host, or not as host:port.");
     }
     target = rest.substr(authority_end);
   }
@@ -102,7 +102,7 @@ std::expected<request_target, refusal> parse_request_target(http::method method,
   parsed.path = path->empty() ? std::string_view{"/"} : *path;
   parsed.query = target.substr(std::min(question + 1, target.size()));
   if (!is_good_query(parsed.query, memory)) {
-    return refuse("The query has a bad percent escape, a '#' or text that is not UTF-8: percent-encode it as UTF-8.");
+    return reject("The query has a bad percent escape, a '#' or text that is not UTF-8: percent-encode it as UTF-8.");
   }
   return parsed;
 }

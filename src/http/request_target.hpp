@@ -6,7 +6,7 @@
 
 #include <weft/http/method.hpp>
 
-#include "http/refusal.hpp"
+#include "http/rejection.hpp"
 
 namespace weft::http::detail {
 
@@ -20,7 +20,8 @@ struct request_target {
 /// a bad escape, an escaped '/', '\' or control character, "." and ".." as segments in whichever spelling, text that is
 /// not UTF-8. So a decoded path can be split at '/' and names what it seems to name.
 /// `memory` holds what had to be decoded; everything else views into `target`.
-[[nodiscard]] std::expected<request_target, refusal> parse_request_target(http::method method, std::string_view target,
-                                                                          std::pmr::memory_resource& memory);
+[[nodiscard]] std::expected<request_target, rejection> parse_request_target(http::method method,
+                                                                            std::string_view target,
+                                                                            std::pmr::memory_resource& memory);
 
 }  // namespace weft::http::detail

@@ -8,7 +8,7 @@
 #include <weft/base/result.hpp>
 #include <weft/http/status.hpp>
 
-#include "http/message_head.hpp"
+#include "http/head_parser.hpp"
 #include "http/output_buffer.hpp"
 
 namespace weft::http::detail {

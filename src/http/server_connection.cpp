@@ -9,7 +9,7 @@
 #include <weft/http/error.hpp>
 #include <weft/task/accounting_scope.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "http/head_scanner.hpp"
 #include "http/request_target.hpp"
@@ -20,14 +20,15 @@ namespace {
 
 constexpr std::size_t head_read_bytes = 1024;  // at least; there is most often more room
 
-constexpr refusal malformed_head{status::bad_request,
-                                 "The request is malformed: each line of its header ends with CR LF and begins with a "
-                                 "field's name."};
+constexpr rejection malformed_head{
+    status::bad_request,
+    "The request is malformed: each line of its header ends with CR LF and begins with a "
+    "field's name."};
 
 /// `from` and `by`; no_deadline when that is beyond what the clock can hold.
 time_point later(time_point from, duration by) noexcept { return by > no_deadline - from ? no_deadline : from + by; }
 
-refusal refusal_of_body(const framed_body& body) noexcept {
+rejection rejection_of_body(const framed_body& body) noexcept {
   auto why = body.failure();
   if (why == errc::too_large && body.trailer_is_too_large()) {
     return {status::request_header_fields_too_large, "The body's trailer is too large: send fewer or shorter fields."};
@@ -47,7 +48,7 @@ method asked_by(std::string_view text) noexcept { return text.starts_with("HEAD 
 }  // namespace
 
 server_connection::server_connection(byte_stream& stream, server_core& core, std::string_view peer)
-    : core_{core}, peer_{peer}, live_{stream}, wire_{stream, core.options.send_timeout} {
+    : core_{core}, peer_{peer}, live_{stream}, buffers_{stream, core.options.send_timeout} {
   core_.connections.add(live_);
 }
 
@@ -58,30 +59,30 @@ void server_connection::run() {
   finish();
 }
 
-void server_connection::turn_away(const refusal& why) {
-  refuse(why, {});
+void server_connection::reject_unread(const rejection& why) {
+  reject(why, {});
   finish();
 }
 
 void server_connection::finish() {
   const auto& options = core_.options;
-  wire_.finish(
+  buffers_.finish(
       {.time = options.linger_timeout, .idle = options.linger_idle_timeout, .bytes = options.max_lingering_bytes});
-  wire_.close();
+  buffers_.close();
 }
 
 server_connection::next server_connection::serve_one() {
-  wire_.input().unpin();
+  buffers_.input().unpin();
   memory_.release();
   auto text = await_head();
   if (!text) {
-    if (text.error()) refuse(*text.error(), wire_.input().unread());
+    if (text.error()) reject(*text.error(), buffers_.input().unread());
     return next::close;
   }
   const head_limits limits{.max_target_bytes = core_.options.max_target_bytes,
                            .max_header_fields = core_.options.max_header_fields};
-  if (auto refused = parse_request_head(*text, limits, head_)) {
-    refuse(*refused, *text);
+  if (auto rejected = parse_request_head(*text, limits, head_)) {
+    reject(*rejected, *text);
     return next::close;
   }
   ++requests_;
@@ -91,9 +92,9 @@ server_connection::next server_connection::serve_one() {
 
 // ---- The head ----
 
-std::expected<std::string_view, std::optional<refusal>> server_connection::await_head() {
-  constexpr auto silence = std::unexpected{std::optional<refusal>{}};
-  auto& input = wire_.input();
+std::expected<std::string_view, std::optional<rejection>> server_connection::await_head() {
+  constexpr auto silence = std::unexpected{std::optional<rejection>{}};
+  auto& input = buffers_.input();
   if (input.unread().empty() && !await_first_bytes()) return silence;
   head_scanner scanner;
   bool blank_line_skipped = false;
@@ -116,11 +117,11 @@ std::expected<std::string_view, std::optional<refusal>> server_connection::await
       return text.substr(0, scanner.head_bytes());
     }
     if (verdict != head_scanner::verdict::incomplete) return std::unexpected{malformed_head};
-    if (auto refused = judge_incomplete(text, scanner)) return std::unexpected{refused};
+    if (auto rejected = check_incomplete(text, scanner)) return std::unexpected{rejected};
     if (deadline == no_deadline) deadline = deadline_after(core_.options.header_timeout);
-    if (auto more = wire_.receive_more(head_read_bytes, deadline); !more) {
+    if (auto more = buffers_.receive_more(head_read_bytes, deadline); !more) {
       if (more.error() != errc::timed_out || input.unread().empty()) return silence;
-      return std::unexpected{refusal{status::request_timeout, "The header came too slowly: send it in one piece."}};
+      return std::unexpected{rejection{status::request_timeout, "The header came too slowly: send it in one piece."}};
     }
   }
 }
@@ -128,25 +129,25 @@ std::expected<std::string_view, std::optional<refusal>> server_connection::await
 bool server_connection::await_first_bytes() {
   const auto& options = core_.options;
   // What is held back may concern a client that waits for it, even when the server stops.
-  if (!wire_.send() || !live_.rest(core_.stopping)) return false;
+  if (!buffers_.send() || !live_.become_idle(core_.stopping)) return false;
   auto deadline = requests_ == 0 ? later(started_, options.header_timeout) : deadline_after(options.idle_timeout);
-  auto received = wire_.receive_more(head_read_bytes, deadline);
-  return live_.wake_up() && received;
+  auto received = buffers_.receive_more(head_read_bytes, deadline);
+  return live_.become_busy() && received;
 }
 
-std::optional<refusal> server_connection::judge_incomplete(std::string_view text, const head_scanner& scanner) const {
+std::optional<rejection> server_connection::check_incomplete(std::string_view text, const head_scanner& scanner) const {
   const auto& options = core_.options;
   if (!scanner.first_line_complete() && text.size() > options.max_target_bytes) {
     auto target = text.substr(std::min(text.find(' '), text.size() - 1) + 1);
     if (target.size() > options.max_target_bytes && target.find(' ') > options.max_target_bytes) {
-      return refusal{status::uri_too_long, "The request target is too long: put what does not fit into the body."};
+      return rejection{status::uri_too_long, "The request target is too long: put what does not fit into the body."};
     }
   }
   if (text.size() < options.max_header_bytes) return std::nullopt;
-  return refusal{status::request_header_fields_too_large, "The header is too large: send fewer or shorter fields."};
+  return rejection{status::request_header_fields_too_large, "The header is too large: send fewer or shorter fields."};
 }
 
-void server_connection::refuse(const refusal& why, std::string_view head) {
+void server_connection::reject(const rejection& why, std::string_view head) {
   observed_request observed;
   if (core_.options.observer) observed.started = now();
   writer_.begin(asked_by(head), 11);
@@ -172,12 +173,12 @@ void server_connection::dispatch() {
     charged.emplace(observed.waits);
   }
   writer_.begin(head_.method, head_.version);
-  if (auto refused = fill_request(asked)) {
+  if (auto rejected = fill_request(asked)) {
     if (observer) observer->on_start(observed);
     body_.begin(head_, body_limits(core_.options.max_body_bytes));
     // What follows may be bytes for the tunnel that it wanted, sent without waiting: no requests.
     if (head_.method == method::connect) writer_.set_close();
-    writer_.send_error(refused->status, {}, refused->message);
+    writer_.send_error(rejected->status, {}, rejected->message);
   } else {
     answer(asked, observed);
   }
@@ -190,7 +191,7 @@ void server_connection::dispatch() {
   observer->on_end(observed);
 }
 
-std::optional<refusal> server_connection::fill_request(request& asked) {
+std::optional<rejection> server_connection::fill_request(request& asked) {
   asked.method_ = head_.method;
   asked.method_name_ = head_.method_name;
   asked.version_ = head_.version;
@@ -294,7 +295,7 @@ void server_connection::complete_answer() {
     bool hung_up =
         body_.failure() != errc::too_large && body_.failure() != errc::timed_out && body_.failure() != errc::malformed;
     if (hung_up) return;
-    auto why = refusal_of_body(body_);
+    auto why = rejection_of_body(body_);
     return writer_.send_error(why.status, {}, why.message);
   }
   writer_.finish();
@@ -305,7 +306,7 @@ void server_connection::complete_answer() {
 server_connection::next server_connection::settle() {
   if (writer_.broken() || !writer_.answered() || writer_.persistence() == persistence::close) return next::close;
   // At once: nobody knows how long the next request's handler takes.
-  if (!wire_.send() || !drain_body()) return next::close;
+  if (!buffers_.send() || !drain_body()) return next::close;
   return next::request;
 }
 
@@ -337,14 +338,16 @@ http::detail::persistence server_connection::persistence(answer_form form) {
   const auto& options = core_.options;
   bool last = options.max_requests_per_connection != 0 && requests_ >= options.max_requests_per_connection;
   // Bytes behind an unfinished body may be the body's: nobody can tell yet whether a request follows.
-  if (options.kept == keep_alive::pipelined && (!body_.finished() || wire_.input().unread().empty())) last = true;
+  if (options.kept == keep_alive::pipelined && (!body_.finished() || buffers_.input().unread().empty())) last = true;
   // relaxed: when it is seen late, await_first_bytes() sees it
   if (last || core_.stopping.load(std::memory_order_relaxed)) return persistence::close;
   if (head_.persistence == persistence::close || !can_drain_body(form)) return persistence::close;
   return persistence::keep_alive;
 }
 
-result<void> server_connection::send(std::span<const std::span<const std::byte>> pieces) { return wire_.send(pieces); }
+result<void> server_connection::send(std::span<const std::span<const std::byte>> pieces) {
+  return buffers_.send(pieces);
+}
 
 std::string_view server_connection::date() noexcept {
   // Not system_clock::now(): whole seconds are had for a tenth of the time.
@@ -352,11 +355,11 @@ std::string_view server_connection::date() noexcept {
 }
 
 result<std::size_t> server_connection::receive_body(std::span<std::byte> into) {
-  if (continue_awaited_ && !writer_.answered()) wire_.out().append("HTTP/1.1 100 Continue\r\n\r\n");
+  if (continue_awaited_ && !writer_.answered()) buffers_.out().append("HTTP/1.1 100 Continue\r\n\r\n");
   continue_awaited_ = false;
-  if (auto sent = writer_.streaming() ? writer_.flush() : wire_.send(); !sent) return std::unexpected{sent.error()};
+  if (auto sent = writer_.streaming() ? writer_.flush() : buffers_.send(); !sent) return std::unexpected{sent.error()};
   auto began = now();
-  auto received = wire_.receive(into, body_deadline(began));
+  auto received = buffers_.receive(into, body_deadline(began));
   body_waited_ += now() - began;
   if (received) body_received_ += *received;
   return received;

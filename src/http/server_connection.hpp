@@ -17,14 +17,14 @@
 #include <weft/http/server_options.hpp>
 #include <weft/io/byte_stream.hpp>
 
+#include "http/connection_buffers.hpp"
 #include "http/connection_registry.hpp"
 #include "http/date.hpp"
 #include "http/framed_body.hpp"
+#include "http/head_parser.hpp"
 #include "http/head_scanner.hpp"
-#include "http/message_head.hpp"
 #include "http/response_writer.hpp"
 #include "http/server_core.hpp"
-#include "http/wire.hpp"
 
 namespace weft::http::detail {
 
@@ -41,7 +41,7 @@ namespace weft::http::detail {
 //     \----- close
 //
 // One request that arrived whole costs one recv and one send. Each answer is sent before the next request is looked at.
-// A close after an answer is that of wire::finish(): the client gets to read it, whatever it is sending.
+// A close after an answer is that of connection_buffers::finish(): the client gets to read it, whatever it is sending.
 
 /// Serves one connection.
 /// Thread: the one that calls run(); stop() reaches in through the registry only.
@@ -54,7 +54,7 @@ class server_connection final : response_sink, body_source {
   void run();
 
   /// Answers with `why`, without having read anything, and closes.
-  void turn_away(const refusal& why);
+  void reject_unread(const rejection& why);
 
  private:
   enum class next : std::uint8_t { request, close };
@@ -62,15 +62,15 @@ class server_connection final : response_sink, body_source {
   [[nodiscard]] next serve_one();
 
   /// The next request's head, consumed and pinned; or why it is refused; or nothing, to close without a word.
-  [[nodiscard]] std::expected<std::string_view, std::optional<refusal>> await_head();
+  [[nodiscard]] std::expected<std::string_view, std::optional<rejection>> await_head();
   [[nodiscard]] bool await_first_bytes();
-  [[nodiscard]] std::optional<refusal> judge_incomplete(std::string_view text, const head_scanner& scanner) const;
+  [[nodiscard]] std::optional<rejection> check_incomplete(std::string_view text, const head_scanner& scanner) const;
   /// `head` is what there is of the request.
-  void refuse(const refusal& why, std::string_view head);
+  void reject(const rejection& why, std::string_view head);
   void finish();
 
   void dispatch();
-  [[nodiscard]] std::optional<refusal> fill_request(request& asked);
+  [[nodiscard]] std::optional<rejection> fill_request(request& asked);
   void overrule_host(std::string_view authority, request& asked);
   [[nodiscard]] chunked_limits body_limits(std::uint64_t max_body_bytes) const noexcept;
   void answer(request& asked, observed_request& observed);
@@ -91,10 +91,10 @@ class server_connection final : response_sink, body_source {
   server_core& core_;
   std::string_view peer_;
   live_connection live_;
-  wire wire_;
+  connection_buffers buffers_;
   request_head head_;
-  framed_body body_{*this, wire_.input()};
-  response_writer writer_{*this, wire_.out()};
+  framed_body body_{*this, buffers_.input()};
+  response_writer writer_{*this, buffers_.out()};
   date_cache date_;
   std::array<std::byte, 512> first_memory_;
   std::pmr::monotonic_buffer_resource memory_{first_memory_.data(), first_memory_.size()};

@@ -4,7 +4,7 @@
 
 #include <weft/base/clock.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 
@@ -27,7 +27,7 @@ result<void> byte_stream::send_all(std::span<const std::span<const std::byte>> p
 result<std::size_t> byte_stream::try_recv(std::span<std::byte> into) {
   auto& self = detail::current_task();
   struct restore {
-    detail::task_state& task;
+    detail::task_base& task;
     time_point deadline;
     ~restore() { task.set_deadline(deadline); }
   } at_end{self, self.deadline()};

@@ -4,7 +4,7 @@
 
 #include <sys/epoll.h>
 
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
 
 namespace weft::io {
 
@@ -22,7 +22,7 @@ bool deliver_events(const completion& one) noexcept {
                                  .send = failed || (events & EPOLLOUT),
                                  .hung_up = failed || (events & EPOLLRDHUP)});
   // The kernel ends a poll when completions have no room: watch a descriptor that may change again.
-  return !one.goes_on() && !failed && descriptor::is_registered(one.data);
+  return !one.has_more() && !failed && descriptor::is_registered(one.data);
 }
 
 void deliver_file(const completion& one) noexcept {

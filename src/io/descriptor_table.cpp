@@ -55,7 +55,7 @@ descriptor* descriptor::find_or_make(std::uint32_t number) noexcept {
 
 // ---- life
 
-result<owned_descriptor> descriptor::adopt(int number) {
+result<owned_descriptor> descriptor::attach(int number) {
   auto* entry = find_or_make(static_cast<std::uint32_t>(number));
   if (!entry) {
     ::close(number);
@@ -73,7 +73,7 @@ bool descriptor::begin_use(std::uint32_t generation) noexcept {
   auto seen = life_.load(std::memory_order_relaxed);
   do {
     if ((seen & closed) || seen >> generation_shift != generation) return false;
-    // acquire: sees the entry as adopt() published it
+    // acquire: sees the entry as attach() published it
   } while (!life_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire, std::memory_order_relaxed));
   return true;
 }
@@ -91,11 +91,11 @@ void descriptor::retire() noexcept {
     auto over = generation();
     home = std::exchange(home_, nullptr);
     removed_ = token_of(over);
-    // relaxed: nobody uses the entry until adopt(), and the lock publishes to deliver()
+    // relaxed: nobody uses the entry until attach(), and the lock publishes to deliver()
     receive_.readiness.store(ready, std::memory_order_relaxed);
     send_.readiness.store(ready, std::memory_order_relaxed);
     registration_error_.store(0, std::memory_order_relaxed);
-    // release: pairs with adopt(), which another thread may call as soon as the number is closed
+    // release: pairs with attach(), which another thread may call as soon as the number is closed
     auto next = std::uint64_t{(over + 1) & generation_mask};
     life_.store(next << generation_shift | closed, std::memory_order_release);
     // Under the lock, under which a reactor that ends forgets its descriptors: it cannot be gone.
@@ -106,7 +106,7 @@ void descriptor::retire() noexcept {
 
 void descriptor::close_number(int number) noexcept {
   // Changes nothing. release: what the reactor read of the entry comes before what the next life writes to it; pairs
-  // with the acquire in adopt(), by a thread that got the number from the system as soon as it was closed. For the
+  // with the acquire in attach(), by a thread that got the number from the system as soon as it was closed. For the
   // language, a number that goes through the kernel orders nothing.
   if (auto* entry = find(static_cast<std::uint32_t>(number))) entry->life_.fetch_or(0, std::memory_order_release);
   ::close(number);
@@ -118,7 +118,7 @@ std::uint32_t descriptor::generation() const noexcept {
 }
 
 bool descriptor::is_open(std::uint32_t generation) const noexcept {
-  // acquire: pairs with adopt()
+  // acquire: pairs with attach()
   auto seen = life_.load(std::memory_order_acquire);
   return !(seen & closed) && seen >> generation_shift == generation;
 }
@@ -157,7 +157,7 @@ void descriptor::deliver(token life, descriptor_events events) noexcept {
     auto note = [&](side& which, std::uint32_t bits) {
       // relaxed: events are set under the lock, by one at a time; those who clear use an exchange that fails after this
       auto seen = which.readiness.load(std::memory_order_relaxed);
-      // release: pairs with look()
+      // release: pairs with peek()
       while (!which.readiness.compare_exchange_weak(seen, (seen + one_event) | bits, std::memory_order_release,
                                                     std::memory_order_relaxed)) {}
       entry->wake(woken, which);
@@ -287,7 +287,7 @@ result<void> descriptor_reference::poll_in_place(short events, time_point deadli
   std::lock_guard guard{entry_->lock_};
   for (auto side : {direction::receive, direction::send}) {
     if (!(events & (side == direction::receive ? POLLIN : POLLOUT))) continue;
-    // An event like a reactor's. release: pairs with look()
+    // An event like a reactor's. release: pairs with peek()
     entry_->side_of(side).readiness.fetch_or(descriptor::ready, std::memory_order_release);
   }
   return {};

@@ -11,7 +11,7 @@
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/io/descriptor.hpp>
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
 
 namespace weft::io {
 class reactor;
@@ -23,7 +23,7 @@ class reactor;
 // The life of an entry is one word: generation, `closed`, and a count of uses.
 //
 //   vacant         closed, 0 uses. The number belongs to the system
-//   adopt():       open, 1 use: the owner's. By whoever got the number from the system
+//   attach():      open, 1 use: the owner's. By whoever got the number from the system
 //   begin_use():   + 1 use, if the generation is the caller's and it is not closed. Keeps the number from being closed,
 //                  and so from meaning another connection, during a system call
 //   close():       + closed, once. Wakes everybody who waits, then gives the owner's use back
@@ -58,7 +58,7 @@ class descriptor {
  public:
   /// Takes over a number from the system: non-blocking, close-on-exec. Closes it and fails when there is no
   /// entry for it.
-  [[nodiscard]] static result<owned_descriptor> adopt(int number);
+  [[nodiscard]] static result<owned_descriptor> attach(int number);
 
   /// What a reactor knows a life of a descriptor by. Never 0; the highest bit is set.
   using token = std::uint64_t;
@@ -160,7 +160,7 @@ class descriptor_use {
   }
 
   /// Looks before a call.
-  [[nodiscard]] readiness look(direction side) const noexcept {
+  [[nodiscard]] readiness peek(direction side) const noexcept {
     // acquire: a call made after seeing an event sees what the event reported; pairs with deliver()
     return readiness{entry_->side_of(side).readiness.load(std::memory_order_acquire)};
   }
@@ -218,7 +218,7 @@ template <std::invocable<int> Call, std::predicate BringBack = bool(*)()>
   descriptor_use use{reference};
   if (!use) return failure(errc::closed);
   while (true) {
-    auto seen = use.look(side);
+    auto seen = use.peek(side);
     if (!descriptor_use::is_ready(seen)) {
       if (int error = use.take_registration_error()) return failure_from_errno(error);
       return std::nullopt;

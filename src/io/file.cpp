@@ -100,7 +100,7 @@ result<owned_descriptor> file_operation::opened() {
   auto number = count();
   if (!number) return std::unexpected{number.error()};
   result_ = -EBADF;  // handed over
-  return descriptor::adopt(static_cast<int>(*number));
+  return descriptor::attach(static_cast<int>(*number));
 }
 
 // ---- the wait
@@ -123,7 +123,7 @@ bool file_operation::arm(sched::wait_node& node) {
   point_at_paths();
   node_ = &node;
   completed_ = cancel_asked_ = false;
-  home_ = static_cast<task_state*>(node.task)->home_host();
+  home_ = static_cast<task_base*>(node.task)->home_host();
   if (!home_) {  // an OS thread that does not wait by block()
     run();
     return false;

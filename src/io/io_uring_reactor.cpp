@@ -13,8 +13,8 @@
 #include <weft/base/spin_lock.hpp>
 
 #include "io/completion_data.hpp"
-#include "io/orphaned_rings.hpp"
 #include "io/reactor.hpp"
+#include "io/retired_rings.hpp"
 #include "io/ring.hpp"
 #include "io/wake_state.hpp"
 
@@ -27,12 +27,12 @@
 //
 // When the seat changes hands, the carrier that sits down enables a ring of its own, and what the old ring was to do
 // moves there. The carrier before, once its task is over, waits for that: its thread must not end sooner. The protocol
-// stands at the top of orphaned_rings.hpp.
+// stands at the top of retired_rings.hpp.
 //
 //   polls              every registered descriptor is watched anew. A poll says what is ready when it begins, so no
 //                      event is lost; one that was reported already is reported again, which the table allows for
 //   file calls that    were not handed to the kernel yet: moved over
-//   file calls that    are under way stay with the old ring, which is kept until they have completed: orphaned_rings
+//   file calls that    are under way stay with the old ring, which is kept until they have completed: retired_rings
 //   requests to cancel of file calls: asked of both rings, since the call may be with either
 //   removals           a closed descriptor's poll ends with the old ring
 
@@ -63,8 +63,8 @@ class io_uring_reactor final : public reactor {
   void poll(time_point deadline) override {
     take_requests();
     take_cancellations();
-    if (!orphans_.empty()) [[unlikely]]
-      deadline = std::min(deadline, orphans_.visit());
+    if (!retired_.empty()) [[unlikely]]
+      deadline = std::min(deadline, retired_.visit());
     if (deadline != time_point::min() && wake_.begin_wait()) {
       ring_->wait(deadline);
       wake_.end_wait();
@@ -116,7 +116,7 @@ class io_uring_reactor final : public reactor {
     ring_->enable();
     bool takes_over = lost != nullptr;
     if (takes_over) take_over(std::move(lost), calls_before);
-    // release: the owner before finds its ring orphaned or closed; pairs with end_on_this_thread()
+    // release: the owner before finds its ring retired or closed; pairs with end_on_this_thread()
     owner_.store(ring_->owner(), std::memory_order_release);
     owner_.notify_all();
     watch(eventfd_, woken);
@@ -127,7 +127,7 @@ class io_uring_reactor final : public reactor {
     const auto me = static_cast<int>(::syscall(SYS_gettid));
     // While this thread's ring is lost. acquire: what the successor made of it; pairs with begin_on_this_thread()
     while (owner_.load(std::memory_order_acquire) == me) owner_.wait(me, std::memory_order_acquire);
-    orphans_.drain_own();
+    retired_.drain_own();
   }
 
   void submit(file_request& request) noexcept override {
@@ -160,7 +160,7 @@ class io_uring_reactor final : public reactor {
       if (is_call) ++calls_;
       return cancels_call;  // the call may be with either
     });
-    if (calls > calls_) orphans_.adopt(std::move(lost), calls - calls_);
+    if (calls > calls_) retired_.retire(std::move(lost), calls - calls_);
   }
 
   void watch_again() noexcept {
@@ -228,7 +228,7 @@ class io_uring_reactor final : public reactor {
   }
 
   void take_cancellations() noexcept {
-    while (orphans_.have_room()) {
+    while (retired_.have_room()) {
       file_request* request = nullptr;
       {
         std::lock_guard guard{cancelled_lock_};
@@ -241,8 +241,8 @@ class io_uring_reactor final : public reactor {
       auto& entry = ring_->next_entry();
       ::io_uring_prep_cancel64(&entry, data, 0);
       ::io_uring_sqe_set_data64(&entry, ignored);
-      if (!orphans_.empty()) [[unlikely]]
-        orphans_.cancel(data);
+      if (!retired_.empty()) [[unlikely]]
+        retired_.cancel(data);
     }
   }
 
@@ -251,7 +251,7 @@ class io_uring_reactor final : public reactor {
       if (is_token(one.data)) {
         if (deliver_events(one)) watch(static_cast<int>(static_cast<std::uint32_t>(one.data)), one.data);
       } else if (one.data == woken) {
-        if (!one.goes_on()) watch(eventfd_, woken);
+        if (!one.has_more()) watch(eventfd_, woken);
       } else if (one.data != ignored) {
         --calls_;
         deliver_file(one);
@@ -275,9 +275,9 @@ class io_uring_reactor final : public reactor {
   }
 
   std::unique_ptr<ring> ring_;   // of the carrier that sits on the seat; null before the first
-  std::unique_ptr<ring> spare_;  // for the next; the watch's, who makes it, until the seat changes hands
+  std::unique_ptr<ring> spare_;  // for the next; the watchdog's, who makes it, until the seat changes hands
   unsigned calls_ = 0;           // file calls that ring_ was given and has not completed
-  orphaned_rings orphans_;
+  retired_rings retired_;
   std::atomic<int> owner_{0};  // of ring_, as the system numbers threads
   const int eventfd_;
   wake_state wake_;

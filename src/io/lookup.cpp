@@ -81,7 +81,7 @@ lookup::~lookup() {
   if (auto prepared = prepare_c_ares(); !prepared) return prepared;
   gathered_number_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (gathered_number_ < 0) return failure_from_errno(errno);
-  auto gathered = detail::descriptor::adopt(gathered_number_);
+  auto gathered = detail::descriptor::attach(gathered_number_);
   if (!gathered) return std::unexpected{gathered.error()};
   gathered_ = std::move(*gathered);
 
@@ -118,7 +118,7 @@ time_point lookup::next_timeout() const {
   return deadline_after(std::chrono::seconds{left.tv_sec} + std::chrono::microseconds{left.tv_usec});
 }
 
-[[gnu::noinline]] void lookup::go_on() {
+[[gnu::noinline]] void lookup::process() {
   std::array<epoll_event, 16> events;
   int count = ::epoll_wait(gathered_number_, events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count && !answer_; ++i) {

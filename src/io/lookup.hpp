@@ -51,11 +51,11 @@ class lookup {
 
   [[nodiscard]] lookup_ready_operation async_ready() noexcept { return lookup_ready_operation{gathered_.get()}; }
 
-  /// When go_on() has something to do even if no socket is ready.
+  /// When process() has something to do even if no socket is ready.
   [[nodiscard]] time_point next_timeout() const;
 
   /// Reads and writes what it can, asks again whom it has waited for long enough.
-  void go_on();
+  void process();
 
  private:
   static void watch(void* self, int socket, int readable, int writable);

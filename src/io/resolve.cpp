@@ -48,7 +48,7 @@ task<result<std::vector<endpoint>>> async_resolve(std::string host, std::uint16_
     }
     if (!ready && ready.error() != errc::timed_out) co_return std::unexpected{ready.error()};
     if (!ready && ours.deadline() <= now()) co_return failure(errc::timed_out);
-    question.go_on();
+    question.process();
   }
   co_return *std::exchange(question.answer(), std::nullopt);
 }

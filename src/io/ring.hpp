@@ -19,7 +19,7 @@ struct completion {
   std::uint32_t flags;
 
   /// The request will say more.
-  [[nodiscard]] bool goes_on() const noexcept { return flags & IORING_CQE_F_MORE; }
+  [[nodiscard]] bool has_more() const noexcept { return flags & IORING_CQE_F_MORE; }
 };
 
 /// An io_uring. It belongs to the OS thread that enables it (SINGLE_ISSUER): no other may enter the kernel with it.

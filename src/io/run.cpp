@@ -60,7 +60,7 @@ int detail::run(const run_options& options, std::function<int()> main, const std
                          .blocking_threads = options.blocking_threads,
                          .stays_on_thread = options.stays_on_thread,
                          .make_driver = reactor_factory{reactor_wanted(options.reactor, report), report},
-                         .watch = options.watch,
+                         .watchdog = options.watchdog,
                          .hibernate_after = options.hibernate_after,
                          .shutdown_report_after = options.shutdown_report_after,
                          .report = report,

@@ -133,14 +133,14 @@ bool tcp_stream::connect_operation::begin() {
   begun_ = true;
   auto number = io::make_tcp_socket(peer_);
   if (!number) return fail_with(number.error());
-  auto owned = detail::descriptor::adopt(*number);
+  auto owned = detail::descriptor::attach(*number);
   if (!owned) return fail_with(owned.error());
   socket_ = std::move(*owned);
   reference_ = socket_.get();
   if (auto set = io::set_option(*number, IPPROTO_TCP, TCP_NODELAY, 1); !set) return fail_with(set.error());
   io::socket_address address{peer_};
   descriptor_use use{reference_};
-  auto seen = use.look(direction::send);
+  auto seen = use.peek(direction::send);
   if (::connect(*number, address.data(), *address.size()) == 0) {
     outcome_ = tcp_stream{std::move(socket_)};
     return true;
@@ -254,7 +254,7 @@ result<endpoint> tcp_stream::peer() const { return name_of(socket_.get(), ::getp
   if (!done) return false;
   if (!*done) {
     outcome_ = std::unexpected{done->error()};
-  } else if (auto owned = detail::descriptor::adopt(static_cast<int>(**done)); owned) {
+  } else if (auto owned = detail::descriptor::attach(static_cast<int>(**done)); owned) {
     outcome_ = tcp_stream{std::move(*owned)};
   } else {
     outcome_ = std::unexpected{owned.error()};
@@ -283,7 +283,7 @@ result<tcp_listener> tcp_listener::bind(std::string_view address_and_port, liste
 [[gnu::noinline]] result<tcp_listener> tcp_listener::bind(const endpoint& address, listen_options options) {
   auto number = io::make_tcp_socket(address);
   if (!number) return std::unexpected{number.error()};
-  auto owned = detail::descriptor::adopt(*number);
+  auto owned = detail::descriptor::attach(*number);
   if (!owned) return std::unexpected{owned.error()};
   if (auto set = prepare_to_listen(*number, address); !set) return std::unexpected{set.error()};
   io::socket_address wanted{address};

@@ -38,7 +38,7 @@ ordered_json buckets_of(const latency_histogram& latency) {
   return buckets;
 }
 
-ordered_json latency_of(const route_figures& route) {
+ordered_json latency_of(const route_metrics& route) {
   auto requests = route.requests();
   // No percentile lies beyond what was seen, though its bucket may.
   auto at = [&](double share) { return seconds(std::min(route.latency.percentile(share), route.latency_max)); };
@@ -50,7 +50,7 @@ ordered_json latency_of(const route_figures& route) {
           {"buckets", buckets_of(route.latency)}};
 }
 
-ordered_json time_of(const time_figures& time) {
+ordered_json time_of(const time_metrics& time) {
   ordered_json waiting;
   for (std::size_t kind = 0; kind < wait_kind_count; ++kind) {
     waiting[std::string{to_string(static_cast<wait_kind>(kind))}] = seconds(time.waiting[kind]);
@@ -61,7 +61,7 @@ ordered_json time_of(const time_figures& time) {
           {"blocked_in_place", seconds(time.blocked_in_place)}};
 }
 
-ordered_json route_of(const route_figures& route) {
+ordered_json route_of(const route_metrics& route) {
   return {{"method", route.method},
           {"path", route.path},
           {"requests", route.requests()},
@@ -73,7 +73,7 @@ ordered_json route_of(const route_figures& route) {
           {"cpu_idle_share", route.time.cpu_idle_share()}};
 }
 
-ordered_json process_of(const figures& all) {
+ordered_json process_of(const metrics_snapshot& all) {
   const auto& process = all.process;
   ordered_json made{{"cpu_seconds", seconds(process.cpu_time)}, {"cores", process.cores}};
   if (process.threads) made["threads"] = *process.threads;
@@ -81,7 +81,7 @@ ordered_json process_of(const figures& all) {
   return made;
 }
 
-ordered_json computing_of(const computing_figures& computing) {
+ordered_json computing_of(const computing_metrics& computing) {
   auto sites = ordered_json::array();
   for (const auto& site : computing.sites) {
     sites.push_back({{"called_at", place_of(site)},
@@ -92,12 +92,12 @@ ordered_json computing_of(const computing_figures& computing) {
   const auto& carriers = computing.carriers;
   return {{"carriers", carriers.carriers}, {"asleep", carriers.asleep},   {"blocked", carriers.blocked},
           {"queued", carriers.queued},     {"ready", carriers.ready},     {"begun", carriers.begun},
-          {"went_on", carriers.went_on},   {"refused", carriers.refused}, {"sites", std::move(sites)}};
+          {"went_on", carriers.resumed},   {"refused", carriers.refused}, {"sites", std::move(sites)}};
 }
 
 }  // namespace
 
-std::string to_json(const figures& all) {
+std::string to_json(const metrics_snapshot& all) {
   auto routes = ordered_json::array();
   for (const auto& route : all.routes) routes.push_back(route_of(route));
   ordered_json made{{"service", all.service},

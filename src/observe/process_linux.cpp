@@ -21,7 +21,7 @@ unsigned allowed_cores() {
 
 /// Threads and resident pages, from /proc/self/stat: see proc(5). The name in its second field may hold anything, so
 /// counting starts behind the last parenthesis, at field 3.
-void read_stat(process_figures& process) {
+void read_stat(process_metrics& process) {
   std::ifstream file{"/proc/self/stat"};
   std::string line;
   if (!std::getline(file, line)) return;
@@ -42,8 +42,8 @@ void read_stat(process_figures& process) {
 
 }  // namespace
 
-process_figures read_process_figures() {
-  process_figures process{.cores = allowed_cores(), .threads = {}, .resident_bytes = {}};
+process_metrics read_process_metrics() {
+  process_metrics process{.cores = allowed_cores(), .threads = {}, .resident_bytes = {}};
   timespec used{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
   process.cpu_time = std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};

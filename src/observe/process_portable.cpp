@@ -5,7 +5,7 @@
 
 namespace weft::observe {
 
-process_figures read_process_figures() {
+process_metrics read_process_metrics() {
   // POSIX: clock() is the CPU time of all threads in millionths of a second.
   return {.cpu_time = std::chrono::microseconds{std::clock()},
           .cores = std::thread::hardware_concurrency(),

@@ -79,7 +79,7 @@ class writer {
   std::string text_;
 };
 
-void write_requests(writer& out, const figures& all) {
+void write_requests(writer& out, const metrics_snapshot& all) {
   constexpr std::array<std::string_view, 5> classes{"1xx", "2xx", "3xx", "4xx", "5xx"};
   out.family("weft_requests_total", "counter", "Requests answered, by route and class of status.");
   for (const auto& route : all.routes) {
@@ -95,7 +95,7 @@ void write_requests(writer& out, const figures& all) {
   out.sample("weft_requests_abandoned_total", {}, all.abandoned);
 }
 
-void write_durations(writer& out, const figures& all) {
+void write_durations(writer& out, const metrics_snapshot& all) {
   out.family("weft_request_duration_seconds", "histogram", "How long requests took.");
   for (const auto& route : all.routes) {
     auto bucket = [&](std::string_view bound, std::uint64_t count) {
@@ -113,7 +113,7 @@ void write_durations(writer& out, const figures& all) {
   }
 }
 
-void write_times(writer& out, const figures& all) {
+void write_times(writer& out, const metrics_snapshot& all) {
   out.family("weft_request_running_seconds_total", "counter", "Time that requests were running, on any core.");
   for (const auto& route : all.routes) {
     out.sample("weft_request_running_seconds_total", {{"method", route.method}, {"route", route.path}},
@@ -135,7 +135,7 @@ void write_times(writer& out, const figures& all) {
   }
 }
 
-void write_computing(writer& out, const computing_figures& computing) {
+void write_computing(writer& out, const computing_metrics& computing) {
   out.family("weft_compute_calls_total", "counter", "Calls of compute() that have ended, by the place that calls.");
   for (const auto& site : computing.sites) {
     out.sample("weft_compute_calls_total", {{"site", place_of(site)}}, site.calls);
@@ -151,7 +151,7 @@ void write_computing(writer& out, const computing_figures& computing) {
 }
 
 /// Under the names that Prometheus' own client libraries use.
-void write_process(writer& out, const figures& all) {
+void write_process(writer& out, const metrics_snapshot& all) {
   out.family("weft_info", "gauge", "Always 1; its labels say what is running and how.");
   out.sample("weft_info", {{"service", all.service}, {"model", all.model}}, 1);
   out.family("process_cpu_seconds_total", "counter", "CPU time that the process has used.");
@@ -172,7 +172,7 @@ void write_process(writer& out, const figures& all) {
 
 }  // namespace
 
-std::string to_prometheus(const figures& all) {
+std::string to_prometheus(const metrics_snapshot& all) {
   writer out;
   write_process(out, all);
   write_requests(out, all);

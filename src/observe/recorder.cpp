@@ -23,10 +23,10 @@ struct alignas(cache_line_bytes) request_counters {
   std::atomic<std::uint64_t> abandoned{0};
 };
 
-[[nodiscard]] std::optional<computing_figures> read_computing_figures() {
+[[nodiscard]] std::optional<computing_metrics> read_computing_metrics() {
   const auto* home = runtime::current();
   if (!home || home->computing().carriers == 0) return std::nullopt;
-  computing_figures made{.carriers = home->computing(), .sites = home->compute_sites()};
+  computing_metrics made{.carriers = home->computing(), .sites = home->compute_sites()};
   std::ranges::sort(made.sites, std::ranges::greater{}, &compute_site::total);
   return made;
 }
@@ -78,14 +78,14 @@ void recorder::abandon() noexcept {
   counters.abandoned.fetch_add(1, std::memory_order_relaxed);
 }
 
-figures recorder::snapshot() const {
-  figures all;
+metrics_snapshot recorder::snapshot() const {
+  metrics_snapshot all;
   all.service = state_->options.service;
   all.model = state_->options.model;
   all.started_at = state_->started_at;
   all.uptime = now() - state_->started;
-  all.process = read_process_figures();
-  all.computing = read_computing_figures();
+  all.process = read_process_metrics();
+  all.computing = read_computing_metrics();
   for (std::size_t i = 0; i < shard_count(); ++i) {
     all.in_flight += state_->counters[i].in_flight.load(std::memory_order_relaxed);  // relaxed: as said above
     all.abandoned += state_->counters[i].abandoned.load(std::memory_order_relaxed);

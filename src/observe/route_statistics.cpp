@@ -17,8 +17,8 @@ constexpr auto compute_index = static_cast<std::size_t>(wait_kind::compute);
 
 /// Splits one request's latency into running and waiting so that nothing is counted twice: the wait for compute() to
 /// return holds both the queue for a core and the computing, and the computing is running time.
-time_figures split(nanoseconds latency, const accounting& waits) noexcept {
-  time_figures time;
+time_metrics split(nanoseconds latency, const accounting& waits) noexcept {
+  time_metrics time;
   time.waiting = waits.waited;
   time.blocked_in_place = waits.blocked_in_place;
   auto& queued = time.waiting[compute_index];
@@ -79,8 +79,8 @@ void route_statistics::record(nanoseconds latency, const accounting& waits, int 
   if (time.blocked_in_place.count() != 0) mine.blocked_in_place.add(time.blocked_in_place.count());
 }
 
-route_figures route_statistics::snapshot() const {
-  route_figures all;
+route_metrics route_statistics::snapshot() const {
+  route_metrics all;
   all.method = method_;
   all.path = path_;
   for (std::size_t i = 0; i < shard_count(); ++i) {

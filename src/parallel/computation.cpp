@@ -1,5 +1,5 @@
 #include <weft/parallel/computation.hpp>
-#include <weft/task/kept_operation.hpp>
+#include <weft/task/pinned_operation.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 namespace weft::detail {
@@ -7,7 +7,7 @@ namespace weft::detail {
 namespace {
 
 /// Whether it is a virtual thread that compute carriers run.
-[[nodiscard]] bool computes(const task_state& task) noexcept {
+[[nodiscard]] bool computes(const task_base& task) noexcept {
   return task.kind() == task_kind::virtual_thread && static_cast<const virtual_thread&>(task).own_queue() != nullptr;
 }
 
@@ -18,17 +18,17 @@ void throw_trouble(fork_frame& frame) {
   std::rethrow_exception(frame.stack->root->take(frame));
 }
 
-bool computation::arm(wait_node& node) noexcept { return enter(node, compute_pool::entry::in_turn); }
+bool computation::arm(wait_node& node) noexcept { return enter(node, compute_pool::entry::in_order); }
 
 bool computation::enter(wait_node& node, compute_pool::entry how) noexcept {
-  auto& task = static_cast<task_state&>(*node.task);
+  auto& task = static_cast<task_base&>(*node.task);
   node_ = &node;
   account_ = task.account;
   home_ = task.home_host();
   home_->external_work_started();
-  switch (home_->compute_pool().submit(*this, computes(principal_of(task)) ? compute_pool::entry::first : how)) {
+  switch (home_->compute_pool().submit(*this, computes(represented_task(task)) ? compute_pool::entry::first : how)) {
     case compute_pool::submission::queued: break;  // may be over already: the node says so
-    case compute_pool::submission::no_thread: run(compute_worker::here()); break;
+    case compute_pool::submission::no_thread: run(compute_carrier::here()); break;
     case compute_pool::submission::full:
       home_->external_work_ended();
       refused_with_ = errc::overloaded;
@@ -39,12 +39,12 @@ bool computation::enter(wait_node& node, compute_pool::entry how) noexcept {
 
 void computation::complete() noexcept {
   auto* home = home_;
-  tell_waiter();
+  notify_waiter();
   // After the notification: a virtual clock is held up by the runnable task from there on.
   home->external_work_ended();
 }
 
-void computation::tell_waiter() noexcept {
+void computation::notify_waiter() noexcept {
   auto* node = node_;
   bool claimed = false;
   {
@@ -61,10 +61,10 @@ computation::leaving computation::leave(std::uint64_t epoch) noexcept {
     home_->external_work_ended();
     return leaving::withdrawn;
   }
-  return stay_on(epoch) ? leaving::under_way : leaving::over;
+  return keep_waiting(epoch) ? leaving::under_way : leaving::over;
 }
 
-bool computation::stay_on(std::uint64_t epoch) noexcept {
+bool computation::keep_waiting(std::uint64_t epoch) noexcept {
   std::lock_guard guard{lock_};
   if (!over_) node_->epoch = static_cast<std::uint32_t>(epoch);
   return !over_;
@@ -74,13 +74,13 @@ bool fork_join_base::request_cancel(wait_node& node, std::uint64_t epoch) noexce
   auto how = leave(epoch);
   withdrawn_ = how == leaving::withdrawn;
   if (how != leaving::under_way) return true;
-  auto& task = static_cast<task_state&>(*node.task);
-  pool()->stop(*this, task.cancel_was_requested() ? task.why_stopped() : errc::timed_out);
+  auto& task = static_cast<task_base&>(*node.task);
+  pool()->stop_computation(*this, task.cancel_was_requested() ? task.why_stopped() : errc::timed_out);
   return false;
 }
 
-void fork_join_base::run(compute_worker& on) noexcept {
-  compute_worker::own_stack stack{on, *this};
+void fork_join_base::run(compute_carrier& on) noexcept {
+  compute_carrier::own_stack stack{on, *this};
   begin_here();
   on.run_frames();  // this may be gone from here on
 }
@@ -93,15 +93,15 @@ void fork_join_base::begin_here() noexcept {
   } catch (...) {
     error = std::current_exception();
   }
-  compute_worker::here().forget(*this);
+  compute_carrier::here().forget(*this);
   ended(std::move(error));
 }
 
 void fork_join_base::run_in_place() noexcept {
-  auto& self = compute_worker::here();
+  auto& self = compute_carrier::here();
   helper_ = &self;
   set_outer(self.root());
-  compute_worker::own_stack stack{self, *this};
+  compute_carrier::own_stack stack{self, *this};
   begin_here();
   self.run_frames();
   // acquire: what the others did; pairs with ended()

@@ -4,13 +4,13 @@
 
 #include <weft/base/spin_lock.hpp>
 
-#include <weft/task/kept_operation.hpp>
+#include <weft/task/pinned_operation.hpp>
 #include <weft/task/spawn.hpp>
 
 namespace weft::detail {
 
-bool compute_turn::enter(wait_node& node, compute_pool::entry how) noexcept {
-  auto& home = *static_cast<task_state&>(*node.task).home_host();
+bool compute_admission::enter(wait_node& node, compute_pool::entry how) noexcept {
+  auto& home = *static_cast<task_base&>(*node.task).home_host();
   node_ = &node;
   home.external_work_started();
   switch (home.compute_pool().submit(*this, how)) {
@@ -22,11 +22,11 @@ bool compute_turn::enter(wait_node& node, compute_pool::entry how) noexcept {
   return node.claim();
 }
 
-compute_job::beginning compute_turn::begin(virtual_thread*& task) noexcept {
+compute_job::beginning compute_admission::begin(virtual_thread*& task) noexcept {
   auto& waiter = static_cast<virtual_thread&>(*node_->task);
   // It parks at this moment, most likely. Told before that, it would go on on its seat, and come here by a second way.
-  constexpr int longest_look = 64;
-  for (int i = 0; i < longest_look && !waiter.is_parked(); ++i) base::pause();
+  constexpr int longest_spin = 64;
+  for (int i = 0; i < longest_spin && !waiter.is_parked(); ++i) base::pause();
   switch (node_->decide()) {
     case sched::runnable::decision::by_others: return beginning::not_at_all;
     case sched::runnable::decision::of_running: return beginning::by_itself;
@@ -36,20 +36,20 @@ compute_job::beginning compute_turn::begin(virtual_thread*& task) noexcept {
   return beginning::as_task;
 }
 
-void compute_turn::disarm(wait_node& node) noexcept {
+void compute_admission::disarm(wait_node& node) noexcept {
   if (node.ended_the_wait()) return;  // taken out by the carrier
-  auto& home = *static_cast<task_state&>(*node.task).home_host();
+  auto& home = *static_cast<task_base&>(*node.task).home_host();
   // Also where it was taken out: the carrier looks at it under the pool's mutex.
   if (home.compute_pool().withdraw(*this)) home.external_work_ended();
 }
 
-computing_section::computing_section(virtual_thread& self, const std::source_location& site, bool has_carrier) noexcept
-    : self_{self}, site_{site}, outer_{static_cast<compute_stay*>(self.own_queue())} {
+compute_timer::compute_timer(virtual_thread& self, const std::source_location& site, bool has_carrier) noexcept
+    : self_{self}, site_{site}, outer_{static_cast<compute_placement*>(self.own_queue())} {
   if (!outer_ && has_carrier) own_.emplace(self);
   began_ = clock();
 }
 
-computing_section::~computing_section() {
+compute_timer::~compute_timer() {
   auto took = clock() - began_;
   self_.home_host()->compute_pool().note(site_, took);
   if (outer_) return;  // part of its time
@@ -60,13 +60,13 @@ computing_section::~computing_section() {
 }
 
 /// The time that it computes.
-std::chrono::nanoseconds computing_section::clock() const noexcept {
+std::chrono::nanoseconds compute_timer::clock() const noexcept {
   if (outer_) return outer_->so_far();
   if (own_) return own_->so_far();
   return std::chrono::steady_clock::now().time_since_epoch();
 }
 
-void compute_call::run(compute_worker& on) noexcept {
+void compute_call::run(compute_carrier& on) noexcept {
   auto* task = on.pool() ? make_task() : nullptr;
   if (!task) {
     run_here(on);
@@ -85,12 +85,12 @@ virtual_thread* compute_call::make_task() noexcept try {
   auto slot = stacks.allocate();
   if (!slot) return nullptr;
   auto body = [this] { run_as(static_cast<virtual_thread&>(current_task())); };
-  auto& made = virtual_thread_running<void, decltype(body)>::make(home(), site_, **slot, body);
+  auto& made = spawned_virtual_thread<void, decltype(body)>::make(home(), site_, **slot, body);
   made.set_name("compute");
   made.set_deadline(waiter().deadline());
   if (account()) made.account = &waits_;
   try {
-    inherit_extras(made, principal_of(waiter()));
+    inherit_side_record(made, represented_task(waiter()));
   } catch (const std::bad_alloc&) {
     // Without what it would have inherited it would not do the same: it is not begun.
     made.release();
@@ -104,19 +104,19 @@ virtual_thread* compute_call::make_task() noexcept try {
 /// On the task's stack.
 void compute_call::run_as(virtual_thread& self) noexcept {
   {
-    compute_stay stay{self, compute_stay::afterwards::nothing};
+    compute_placement placement{self, compute_placement::afterwards::nothing};
     call();
-    took_ = stay.so_far();
+    took_ = placement.so_far();
   }
   pool()->note(site_, took_);
   {
     std::lock_guard guard{lock_};
     task_ = nullptr;
   }
-  tell_waiter();  // this may be gone from here on
+  notify_waiter();  // this may be gone from here on
 }
 
-void compute_call::run_here(compute_worker& on) noexcept {
+void compute_call::run_here(compute_carrier& on) noexcept {
   auto began = std::chrono::steady_clock::now();
   call();
   took_ = std::chrono::steady_clock::now() - began;
@@ -142,12 +142,12 @@ void compute_call::describe(wait_description& into) const {
 }
 
 bool compute_call::request_cancel(wait_node& node, std::uint64_t epoch, unbegun what) noexcept {
-  auto& self = static_cast<task_state&>(*node.task);
+  auto& self = static_cast<task_base&>(*node.task);
   if (what == unbegun::is_left) {
     auto how = leave(epoch);
     withdrawn_ = how == leaving::withdrawn;
     if (how != leaving::under_way) return true;
-  } else if (!stay_on(epoch)) {
+  } else if (!keep_waiting(epoch)) {
     return true;
   }
   // A deadline of the task's it knows itself.

@@ -10,16 +10,16 @@
 
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/runnable.hpp>
-#include <weft/sched/watch.hpp>
+#include <weft/sched/watchdog.hpp>
 
 namespace weft::sched {
 
-/// For how long a thread was blocked in the kernel while it ran one task, by reason: as far as the watch saw it.
+/// For how long a thread was blocked in the kernel while it ran one task, by reason: as far as the watchdog saw it.
 ///
-/// A thread was off its core for what has passed less what its CPU clock says. Each time the watch looks at a run that
-/// has gone on for longer than a slice, it counts what the thread was off its core since the look before as what it
-/// sees then. What follows the last look counts as what that saw, and is added by the thread itself.
-/// Thread: the watch, and the carrier's, at the same time.
+/// A thread was off its core for what has passed less what its CPU clock says. Each time the watchdog looks at a run
+/// that has gone on for longer than a slice, it counts what the thread was off its core since the look before as what
+/// it sees then. What follows the last look counts as what that saw, and is added by the thread itself.
+/// Thread: the watchdog, and the carrier's, at the same time.
 class blocked_time {
  public:
   /// A moment in a thread's life.
@@ -28,7 +28,7 @@ class blocked_time {
     std::chrono::nanoseconds on_cpu{};  ///< of its CPU clock
   };
 
-  /// The watch, of a thread that runs `task` since `began`, or since before: what keeps it `now`.
+  /// The watchdog, of a thread that runs `task` since `began`, or since before: what keeps it `now`.
   void note(const runnable& task, moment began, moment now, stall_reason why) noexcept {
     std::lock_guard guard{lock_};
     if (task_ != &task || last_.at < began.at) begin(task, began);
@@ -36,7 +36,7 @@ class blocked_time {
     add_up_to(now);
   }
 
-  /// The watch: whether so much of the run has passed since the last look that another is worth its price.
+  /// The watchdog: whether so much of the run has passed since the last look that another is worth its price.
   [[nodiscard]] bool is_due(std::chrono::steady_clock::time_point began,
                             std::chrono::steady_clock::time_point now) const noexcept {
     std::lock_guard guard{lock_};

@@ -8,12 +8,12 @@
 #include <thread>
 
 #include <weft/base/asymmetric_fence.hpp>
-#include <weft/base/bell.hpp>
+#include <weft/base/event_count.hpp>
 #include <weft/base/thread_slot.hpp>
+#include <weft/sched/direct_switch.hpp>
 #include <weft/sched/runnable.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/sched/this_runnable.hpp>
-#include <weft/sched/turn.hpp>
 
 #include "sched/blocked_time.hpp"
 #include "sched/noted_name.hpp"
@@ -28,35 +28,35 @@
 //   carrier   inside := true     fence   look at sitter:  its own   -> the seat is its, until inside := false
 //                                                         deciding  -> look again
 //                                                         another's -> the seat is lost
-//   watch     sitter := deciding fence   look at inside:  set       -> sitter := as before, nothing has happened
+//   watchdog  sitter := deciding fence   look at inside:  set       -> sitter := as before, nothing has happened
 //                                                         clear     -> sitter := another carrier
 //
-// Of the two looks at least one sees the other's store (the fences), so carrier and watch never both believe that the
-// seat is theirs. Between `deciding` and its decision the watch may read the task that runs: it can neither park nor
-// end without entering, which waits for the decision. The watch decides within some hundred instructions.
+// Of the two looks at least one sees the other's store (the fences), so carrier and watchdog never both believe that
+// the seat is theirs. Between `deciding` and its decision the watchdog may read the task that runs: it can neither park
+// nor end without entering, which waits for the decision. The watchdog decides within some hundred instructions.
 //
-// inside := false is a release and the watch's look an acquire; sitter := another is a release and that carrier's look
-// an acquire: the new carrier sees the seat as the old one left it.
+// inside := false is a release and the watchdog's look an acquire; sitter := another is a release and that carrier's
+// look an acquire: the new carrier sees the seat as the old one left it.
 
 namespace weft::sched {
 
 class scheduler;
 class seat;
 
-/// An OS thread that runs tasks: on a seat, or beside them after it lost its own; or a guest, which never has one: a
-/// thread of others' that resumes tasks which are theirs for the time being, as the compute pool's do.
+/// An OS thread that runs tasks: on a seat, or without one after it lost its own; or a compute carrier, which never has
+/// one: a thread of others' that resumes tasks which are theirs for the time being, as the compute pool's do.
 class carrier {
  public:
-  enum class kind : std::uint8_t { of_scheduler, guest };
+  enum class kind : std::uint8_t { of_scheduler, compute };
   explicit carrier(scheduler& owner, kind what = kind::of_scheduler) noexcept : owner_{owner}, kind_{what} {}
 
   [[nodiscard]] scheduler& owner() noexcept { return owner_; }
-  [[nodiscard]] bool is_guest() const noexcept { return kind_ == kind::guest; }
+  [[nodiscard]] bool is_compute_carrier() const noexcept { return kind_ == kind::compute; }
 
   /// The task that it runs, or null.
-  /// Thread: its own; the watch while it decides.
+  /// Thread: its own; the watchdog while it decides.
   [[nodiscard]] runnable* runs() const noexcept {
-    // relaxed: its own thread wrote it, or the watch has acquired `inside`
+    // relaxed: its own thread wrote it, or the watchdog has acquired `inside`
     return runs_.load(std::memory_order_relaxed);
   }
 
@@ -113,16 +113,16 @@ class carrier {
 
   /// Its thread: the task that it runs blocks it from here on, or does not any more. The caller holds no seat.
   void set_blocks(bool blocks) noexcept {
-    // release: the watch that sees it sees what runs; pairs with blocks()
+    // release: the watchdog that sees it sees what runs; pairs with blocks()
     blocks_.store(blocks, std::memory_order_release);
   }
-  /// The watch.
+  /// The watchdog.
   [[nodiscard]] bool blocks() const noexcept {
     // acquire: as above
     return blocks_.load(std::memory_order_acquire);
   }
 
-  /// The watch notes there what it sees of a stuck run.
+  /// The watchdog notes there what it sees of a stuck run.
   [[nodiscard]] blocked_time& blocked() noexcept { return blocked_; }
   /// Its thread: tells the task that it runs of the time that it was blocked for, up to now.
   void charge_blocked_time() noexcept;
@@ -131,14 +131,14 @@ class carrier {
   void begin_on_this_thread() noexcept;
 
   /// Its thread: a task that stays here begins, or has ended.
-  void begin_stay() noexcept { ++staying_; }
-  void end_stay() noexcept { --staying_; }
+  void begin_thread_bound() noexcept { ++thread_bound_; }
+  void end_thread_bound() noexcept { --thread_bound_; }
   /// Its thread: a task that stays here and was made ready elsewhere, or null.
-  [[nodiscard]] runnable* take_stayer() noexcept;
+  [[nodiscard]] runnable* take_thread_bound() noexcept;
   /// The same: whether there is one. May be old at once.
-  [[nodiscard]] bool has_stayers() const noexcept { return stayers_.size() != 0; }
+  [[nodiscard]] bool has_thread_bound() const noexcept { return thread_bound_ready_.size() != 0; }
 
-  /// The watch, after the heavy fence.
+  /// The watchdog, after the heavy fence.
   [[nodiscard]] bool is_inside() const noexcept {
     // acquire: sees the seat as the carrier left it
     return inside_.load(std::memory_order_acquire);
@@ -149,9 +149,9 @@ class carrier {
   friend class held_driver;
   friend class held_seat;
   friend class seat;
-  friend void begin_turn_after(carrier&, runnable&, departure, runnable&) noexcept;
-  friend bool goes_on_alone(carrier&, runnable&) noexcept;
-  friend bool settle(carrier&, runnable&, departure) noexcept;
+  friend void begin_turn_after(carrier&, runnable&, leave_reason, runnable&) noexcept;
+  friend bool continues_alone(carrier&, runnable&) noexcept;
+  friend bool settle(carrier&, runnable&, leave_reason) noexcept;
   friend void begin_blocking() noexcept;
   friend void end_blocking() noexcept;
 
@@ -183,15 +183,16 @@ class carrier {
   bool counts_as_work_ = false;  // its task goes on without a seat after it blocked; its thread's
   int* errno_place_ = nullptr;   // its thread's
   // Tasks that stay here: how many have begun and not ended, its thread's; and those to be run, from any thread.
-  std::size_t staying_ = 0;
-  global_queue stayers_;
-  base::bell stayers_bell_;  // rung for a carrier without a seat
+  std::size_t thread_bound_ = 0;
+  global_queue thread_bound_ready_;
+  base::event_count thread_bound_event_;  // notified for a carrier without a seat
   // As its thread believes: woken for the carrier's sake, and for nothing where that is old.
   std::atomic<seat*> sits_on_{nullptr};
-  // A run beside a seat; its thread's.
+  // A run without a seat; its thread's.
   std::chrono::steady_clock::time_point began_{};
   // The same for long_runs, with the time on a core that the thread had used before. The carrier writes them, or the
-  // watch while it decides; the watch reads them. `run_began_` counts from the clock's epoch; 0: no such run goes on.
+  // watchdog while it decides; the watchdog reads them. `run_began_` counts from the clock's epoch; 0: no such run goes
+  // on.
   std::atomic<std::chrono::steady_clock::rep> run_began_{0};
   std::atomic<std::source_location> run_site_{};
   noted_name run_name_;
@@ -201,7 +202,7 @@ class carrier {
 
   // The pool's, under its mutex.
   std::condition_variable seated_;
-  bool beside_ = false;
+  bool seatless_ = false;
   bool finished_ = false;
   std::chrono::steady_clock::rep reported_run_ = 0;  // the beginning of the run that long_runs was told of
   int thread_id_ = 0;                                // the system's, 0 until the thread has said so
@@ -210,8 +211,8 @@ class carrier {
 
 WEFT_DECLARE_THREAD_SLOT(carrier, weft_this_carrier);
 
-/// On the thread of `guest`: runs `task`, which may be gone on return.
-void resume_on_guest(carrier& guest, runnable& task) noexcept;
+/// On the thread of `by`: runs `task`, which may be gone on return.
+void resume_on_compute_carrier(carrier& by, runnable& task) noexcept;
 
 /// The carrier that the calling OS thread is, or null.
 [[nodiscard]] inline carrier* current_carrier() noexcept {

@@ -12,12 +12,12 @@
 
 #include "sched/seat.hpp"
 #include "sched/thread_state.hpp"
-#include "sched/watch.hpp"
+#include "sched/watchdog.hpp"
 
 namespace weft::sched {
 namespace {
 
-/// How often in a row a task has to run shortly beside the seats before it may run on them again.
+/// How often in a row a task has to run shortly without a seat before it may run on one again.
 constexpr std::uint8_t short_runs_wanted = 3;
 
 blocked_time::moment present_of_this_thread() noexcept {
@@ -34,14 +34,14 @@ runnable* current_runnable() noexcept {
   return self ? self->runs() : nullptr;
 }
 
-void resume_on_guest(carrier& guest, runnable& task) noexcept {
-  task.resume(guest);
-  static_cast<void>(guest.end());
+void resume_on_compute_carrier(carrier& by, runnable& task) noexcept {
+  task.resume(by);
+  static_cast<void>(by.end());
 }
 
 scheduler* scheduler_to_block() noexcept {
   auto* self = current_carrier();
-  return self && !self->is_guest() && self->runs() ? &self->owner() : nullptr;
+  return self && !self->is_compute_carrier() && self->runs() ? &self->owner() : nullptr;
 }
 
 void begin_blocking() noexcept {
@@ -49,7 +49,7 @@ void begin_blocking() noexcept {
   if (std::exchange(self.counts_as_work_, false)) self.owner().external_work_ended();
   charge_blocked_time();
   self.set_blocks(true);
-  if (self.seat_) self.owner().watch_->seat_is_blocked();
+  if (self.seat_) self.owner().watchdog_->seat_is_blocked();
 }
 
 void end_blocking() noexcept {
@@ -86,9 +86,9 @@ void charge_blocked_time() noexcept {
 
 void carrier::begin_on_this_thread() noexcept { errno_place_ = weft_errno_location(); }
 
-runnable* carrier::take_stayer() noexcept {
+runnable* carrier::take_thread_bound() noexcept {
   runnable* task = nullptr;
-  if (!has_stayers() || stayers_.pop(&task, 1) == 0) return nullptr;
+  if (!has_thread_bound() || thread_bound_ready_.pop(&task, 1) == 0) return nullptr;
   owner_.external_work_ended();
   return task;
 }
@@ -157,27 +157,27 @@ void carrier_pool::join(std::list<carrier>& finished) noexcept {
   finished.clear();
 }
 
-void carrier_pool::run_beside(runnable& task) noexcept {
+void carrier_pool::run_seatless(runnable& task) noexcept {
   waiting_.push(task);
   announce_arrival();
   arrived_.notify_one();
 }
 
 void carrier_pool::announce_arrival() noexcept {
-  // release: what has arrived; pairs with work_beside()
+  // release: what has arrived; pairs with work_seatless()
   arrived_.fetch_add(1, std::memory_order_release);
 }
 
-void carrier_pool::add_beside() noexcept {
+void carrier_pool::add_seatless_carrier() noexcept {
   {
     std::lock_guard guard{mutex_};
-    if (beside_ >= most_beside || idle_beside_ > 0) return;
+    if (seatless_ >= most_seatless || idle_seatless_ > 0) return;
   }
   auto* spare = take_spare();
   if (!spare) return;
   lower_priority(*spare);
   std::lock_guard guard{mutex_};
-  spare->beside_ = true;
+  spare->seatless_ = true;
   spare->seated_.notify_one();
 }
 
@@ -204,12 +204,12 @@ void carrier_pool::work(carrier& self) noexcept {
     if (!place->run(self)) {
       self.forget_run();
       end_counting(self);
-      serve_those_that_stay(self);
+      serve_thread_bound(self);
       place->where_to_wait().end_on_this_thread();
-      work_beside(self);
+      work_seatless(self);
     }
   } else {
-    work_beside(self);
+    work_seatless(self);
   }
   set_current_carrier(nullptr);
 }
@@ -221,41 +221,41 @@ void carrier_pool::end_counting(carrier& self) noexcept {
 
 seat* carrier_pool::wait_for_seat(carrier& self) {
   std::unique_lock lock{mutex_};
-  self.seated_.wait(lock, [&] { return self.seat_ || self.beside_ || stopping_; });
+  self.seated_.wait(lock, [&] { return self.seat_ || self.seatless_ || stopping_; });
   return self.seat_;
 }
 
-void carrier_pool::work_beside(carrier& self) noexcept {
+void carrier_pool::work_seatless(carrier& self) noexcept {
   std::unique_lock lock{mutex_};
   self.seat_ = nullptr;
-  ++beside_;
+  ++seatless_;
   // As many as there are seats may wait for the next task; more than that only take memory.
-  while (!stopping_ && (waiting_.size() != 0 || idle_beside_ < owner_.seat_count())) {
+  while (!stopping_ && (waiting_.size() != 0 || idle_seatless_ < owner_.seat_count())) {
     runnable* task = nullptr;
     // acquire: what has arrived by now; pairs with announce_arrival(). What comes later ends the wait.
     auto seen = arrived_.load(std::memory_order_acquire);
     if (waiting_.pop(&task, 1) == 0) {
-      ++idle_beside_;
+      ++idle_seatless_;
       lock.unlock();
       arrived_.wait(seen, std::memory_order_acquire);  // acquire: as above
       lock.lock();
-      --idle_beside_;
+      --idle_seatless_;
       continue;
     }
-    // relaxed: numbers, as at the end; under the mutex, for is_idle_beside()
-    begun_beside_.fetch_add(1, std::memory_order_relaxed);
+    // relaxed: numbers, as at the end; under the mutex, for no_seatless_work()
+    seatless_begun_.fetch_add(1, std::memory_order_relaxed);
     resumed_.fetch_add(1, std::memory_order_relaxed);
-    running_beside_.fetch_add(1, std::memory_order_relaxed);
+    seatless_running_.fetch_add(1, std::memory_order_relaxed);
     lock.unlock();
     begin_run(self, *task);
     task->resume(self);
     static_cast<void>(self.end());
     end_counting(self);
     self.forget_run();
-    running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as at the beginning
+    seatless_running_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as at the beginning
     lock.lock();
   }
-  --beside_;
+  --seatless_;
   self.finished_ = true;
 }
 
@@ -267,60 +267,60 @@ void carrier_pool::begin_run(carrier& self, const runnable& task) noexcept {
 
 bool carrier_pool::runs_on(carrier& self, runnable& task) noexcept {
   if (!task.stays_on_thread()) {
-    run_beside(task);
+    run_seatless(task);
     return false;
   }
   auto* its = task.stays_on();
   if (its == &self) return true;
   if (!its) {
-    self.begin_stay();
+    self.begin_thread_bound();
     return true;
   }
   // Under the mutex: the task may end, and the carrier with it, but is not destroyed.
   std::lock_guard guard{mutex_};
   owner_.external_work_started();  // a virtual clock stands still until that carrier has taken it
-  its->stayers_.push(task);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // the push before, the look after; see serve_those_that_stay
+  its->thread_bound_ready_.push(task);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the push before, the look after; see serve_thread_bound
   // relaxed: ordered by the fence
   if (auto* place = its->sits_on_.load(std::memory_order_relaxed)) place->where_to_wait().wake();
-  its->stayers_bell_.ring();
+  its->thread_bound_event_.notify();
   return false;
 }
 
 // A carrier that has lost its seat is all that those have which stay on it: it goes on for them, one after another. Its
 // ring, if it has one, stays with it meanwhile; signals have it entered.
-void carrier_pool::serve_those_that_stay(carrier& self) noexcept {
+void carrier_pool::serve_thread_bound(carrier& self) noexcept {
   // seq_cst: before the look at the queue; pairs with runs_on()
   self.sits_on_.store(nullptr, std::memory_order_seq_cst);
-  while (self.staying_ != 0) {
-    if (self.has_stayers()) {
+  while (self.thread_bound_ != 0) {
+    if (self.has_thread_bound()) {
       {
-        // Before it is no longer work of others: is_idle_beside() sees one of the two. relaxed: numbers
+        // Before it is no longer work of others: no_seatless_work() sees one of the two. relaxed: numbers
         std::lock_guard guard{mutex_};
-        running_beside_.fetch_add(1, std::memory_order_relaxed);
+        seatless_running_.fetch_add(1, std::memory_order_relaxed);
         resumed_.fetch_add(1, std::memory_order_relaxed);
       }
-      if (auto* task = self.take_stayer()) {
+      if (auto* task = self.take_thread_bound()) {
         begin_run(self, *task);
         task->resume(self);
         static_cast<void>(self.end());
         end_counting(self);
         self.forget_run();
       }
-      running_beside_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
+      seatless_running_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
       continue;
     }
-    self.stayers_bell_.prepare();
-    if (self.has_stayers()) {
-      self.stayers_bell_.forget();
+    self.thread_bound_event_.prepare_wait();
+    if (self.has_thread_bound()) {
+      self.thread_bound_event_.cancel_wait();
     } else {
-      self.stayers_bell_.wait();
+      self.thread_bound_event_.wait();
     }
   }
 }
 
-void carrier_pool::judge(carrier& by, runnable& task) noexcept {
-  if (by.is_guest() || task.stays_on_thread()) return;  // there it may compute; it has no choice
+void carrier_pool::settle_debt(carrier& by, runnable& task) noexcept {
+  if (by.is_compute_carrier() || task.stays_on_thread()) return;  // there it may compute; it has no choice
   auto was_short = [&] {
     if (std::chrono::steady_clock::now() - by.began_ < short_run_) return true;
     // It may be that the system ran others meanwhile, after which it is not to blame.
@@ -354,7 +354,7 @@ std::vector<carrier_pool::long_run> carrier_pool::find_long_runs(std::chrono::st
 }
 
 void carrier_pool::note_blocked(std::chrono::steady_clock::time_point present) {
-  looked_at_.clear();
+  inspected_.clear();
   {
     std::lock_guard guard{mutex_};
     for (auto& each : carriers_) {
@@ -363,11 +363,11 @@ void carrier_pool::note_blocked(std::chrono::steady_clock::time_point present) {
       const std::chrono::steady_clock::time_point since{std::chrono::steady_clock::duration{began}};
       if (began == 0 || each.blocks() || present - since < short_run_ || !each.blocked_.is_due(since, present))
         continue;
-      looked_at_.push_back({.by = &each, .began = began, .thread_id = each.thread_id_});
+      inspected_.push_back({.by = &each, .began = began, .thread_id = each.thread_id_});
     }
   }
   // Without the mutex: a look takes some microseconds. Only the caller's thread destroys carriers.
-  for (const auto& [by, began, thread_id] : looked_at_) {
+  for (const auto& [by, began, thread_id] : inspected_) {
     const auto* task = by->runs();
     // relaxed: acquired above; of a run that has begun since, at worst, which the last look finds
     const auto cpu_before = by->run_cpu_before_.load(std::memory_order_relaxed);
@@ -394,15 +394,15 @@ bool carrier_pool::may_have_long_runs() noexcept {
   });
 }
 
-bool carrier_pool::is_idle_beside() noexcept {
+bool carrier_pool::no_seatless_work() noexcept {
   std::lock_guard guard{mutex_};
   // Under the mutex a task goes from one to the other. relaxed: numbers
-  if (waiting_.size() != 0 || running_beside() != 0) return false;
+  if (waiting_.size() != 0 || seatless_running() != 0) return false;
   return std::ranges::none_of(carriers_,
                               [](const carrier& each) { return each.run_began_.load(std::memory_order_relaxed) != 0; });
 }
 
-void carrier_pool::mark(runnable& task) noexcept {
+void carrier_pool::bar_from_seats(runnable& task) noexcept {
   if (!task.stays_on_thread()) task.owe_short_runs(short_runs_wanted);
 }
 

@@ -17,7 +17,7 @@
 namespace weft::sched {
 
 /// All OS threads of a scheduler: those on its seats, spare ones that wait for a seat to be handed to them, and those
-/// that lost theirs, which run beside the seats what is known to compute or block.
+/// that lost theirs, which run without a seat what is known to compute or block.
 /// Thread: any, but for what says otherwise.
 class carrier_pool {
  public:
@@ -36,29 +36,29 @@ class carrier_pool {
   void prepare_spare() noexcept;
 
   /// Runs `task` on a carrier that has no seat.
-  void run_beside(runnable& task) noexcept;
+  void run_seatless(runnable& task) noexcept;
 
   /// On the seat of `self`, which is to run a task that does not run on just any: whether it may. Otherwise it was
   /// handed to whoever does: those without a seat, or the carrier where it stays.
   [[nodiscard]] bool runs_on(carrier& self, runnable& task) noexcept;
-  [[nodiscard]] std::size_t waiting_beside() const noexcept { return waiting_.size(); }
-  /// How many tasks were taken from those that wait to run beside. Statistics and the watch.
-  [[nodiscard]] std::uint64_t begun_beside() const noexcept {
+  [[nodiscard]] std::size_t seatless_waiting() const noexcept { return waiting_.size(); }
+  /// How many tasks were taken from those that wait to run without a seat. Statistics and the watchdog.
+  [[nodiscard]] std::uint64_t seatless_begun() const noexcept {
     // relaxed: a number
-    return begun_beside_.load(std::memory_order_relaxed);
+    return seatless_begun_.load(std::memory_order_relaxed);
   }
-  /// How many runs there were beside the seats, those of tasks that stay on a thread included.
+  /// How many runs there were without a seat, those of tasks that stay on a thread included.
   [[nodiscard]] std::uint64_t resumed() const noexcept {
     // relaxed: a number
     return resumed_.load(std::memory_order_relaxed);
   }
-  /// How many tasks run beside, but for those that lost their seat and have not parked since.
-  [[nodiscard]] std::size_t running_beside() const noexcept {
+  /// How many tasks run without a seat, but for those that lost their seat and have not parked since.
+  [[nodiscard]] std::size_t seatless_running() const noexcept {
     // relaxed: a number
-    return running_beside_.load(std::memory_order_relaxed);
+    return seatless_running_.load(std::memory_order_relaxed);
   }
   /// One more thread for those that wait: those there are do not get to them.
-  void add_beside() noexcept;
+  void add_seatless_carrier() noexcept;
 
   /// What `thread` has used of a core so far, and its number to the system. Any thread that knows it is not joined.
   [[nodiscard]] static std::chrono::nanoseconds cpu_time(carrier& one) noexcept;
@@ -66,11 +66,11 @@ class carrier_pool {
   /// From now on the system runs it after the seats' carriers. It cannot be undone without privilege.
   void lower_priority(carrier& one) noexcept;
 
-  /// The calling carrier is about to park, yield or end `task`: judges how long it ran beside. Guests' runs do not
-  /// count.
-  void judge(carrier& by, runnable& task) noexcept;
-  /// The watch, while it decides: `task` runs beside from now on, until judge() lets it back.
-  static void mark(runnable& task) noexcept;
+  /// The calling carrier is about to park, yield or end `task`: judges how long it ran without a seat. Compute
+  /// carriers' runs do not count.
+  void settle_debt(carrier& by, runnable& task) noexcept;
+  /// The watchdog, while it decides: `task` runs without a seat from now on, until settle_debt() lets it back.
+  static void bar_from_seats(runnable& task) noexcept;
   /// A run of a task without a seat.
   struct long_run {
     std::source_location spawned_at;
@@ -80,19 +80,20 @@ class carrier_pool {
     int thread_id = 0;
     carrier* by = nullptr;
   };
-  /// The watch: those that began before `before`, still go on, and were not set_reported().
+  /// The watchdog: those that began before `before`, still go on, and were not set_reported().
   /// Throws std::bad_alloc.
   [[nodiscard]] std::vector<long_run> find_long_runs(std::chrono::steady_clock::time_point before);
-  /// The watch, before it calls prepare_spare() again, which may end the carrier.
+  /// The watchdog, before it calls prepare_spare() again, which may end the carrier.
   void set_reported(const long_run& run) noexcept;
-  /// The watch: notes of the runs without a seat that have gone on for longer than a short one whether they are blocked
-  /// at present.
+  /// The watchdog: notes of the runs without a seat that have gone on for longer than a short one whether they are
+  /// blocked at present.
   void note_blocked(std::chrono::steady_clock::time_point present);
   /// Whether runs without a seat go on that were not reported.
   [[nodiscard]] bool may_have_long_runs() noexcept;
-  /// Whether no task waits to run beside, and none does, those included that lost their seat and have not parked since.
-  [[nodiscard]] bool is_idle_beside() noexcept;
-  /// The watch, while it decides that `stuck` loses its seat: its run began at `began`.
+  /// Whether no task waits to run without a seat, and none does, those included that lost their seat and have not
+  /// parked since.
+  [[nodiscard]] bool no_seatless_work() noexcept;
+  /// The watchdog, while it decides that `stuck` loses its seat: its run began at `began`.
   static void note_run(carrier& stuck, std::chrono::steady_clock::time_point began, const runnable::identity& who,
                        std::chrono::nanoseconds cpu_before) noexcept {
     stuck.note_run(began, who, cpu_before);
@@ -103,39 +104,39 @@ class carrier_pool {
   void stop() noexcept;
 
  private:
-  static constexpr std::size_t most_beside = 256;  // as many as blocking() has
+  static constexpr std::size_t most_seatless = 256;  // as many as blocking() has
 
   carrier& start(seat* place);
   void announce_arrival() noexcept;
   static void join(std::list<carrier>& finished) noexcept;
   void work(carrier& self) noexcept;
-  void work_beside(carrier& self) noexcept;
+  void work_seatless(carrier& self) noexcept;
   void end_counting(carrier& self) noexcept;
   /// A run without a seat begins.
   static void begin_run(carrier& self, const runnable& task) noexcept;
-  void serve_those_that_stay(carrier& self) noexcept;
+  void serve_thread_bound(carrier& self) noexcept;
   [[nodiscard]] seat* wait_for_seat(carrier& self);
 
   scheduler& owner_;
   std::chrono::nanoseconds short_run_{};
-  struct looked_at {
+  struct inspected {
     carrier* by;
     std::chrono::steady_clock::rep began;
     int thread_id;
   };
-  std::vector<looked_at> looked_at_;  // note_blocked()'s
+  std::vector<inspected> inspected_;  // note_blocked()'s
   global_queue waiting_;
   // Counts what was pushed to waiting_, and wakes those who wait for that. Not a condition variable, in which a seat's
   // carrier that wakes one may have to wait for another of them to get a core at its low priority.
   std::atomic<std::uint32_t> arrived_{0};
-  std::atomic<std::uint64_t> begun_beside_{0}, resumed_{0};
-  std::atomic<std::size_t> running_beside_{0};
+  std::atomic<std::uint64_t> seatless_begun_{0}, resumed_{0};
+  std::atomic<std::size_t> seatless_running_{0};
 
   std::mutex mutex_;  // guards what follows
   std::list<carrier> carriers_;
   std::vector<carrier*> spares_;
-  std::size_t beside_ = 0;       // carriers that have lost their seat and are not finished
-  std::size_t idle_beside_ = 0;  // of those, the ones that wait for a task
+  std::size_t seatless_ = 0;       // carriers that have lost their seat and are not finished
+  std::size_t idle_seatless_ = 0;  // of those, the ones that wait for a task
   bool stopping_ = false;
 };
 

@@ -18,7 +18,7 @@ bool long_runs::is_silent(std::chrono::steady_clock::time_point present) const n
   return reported_ != std::chrono::steady_clock::time_point{} && present - reported_ < between_lines;
 }
 
-void long_runs::look_at(carrier_pool& carriers, std::chrono::steady_clock::time_point present) {
+void long_runs::inspect(carrier_pool& carriers, std::chrono::steady_clock::time_point present) {
   if (is_silent(present)) return;  // what goes on until then is found then
   const auto runs = carriers.find_long_runs(present - options_.warn_after.value());
   std::size_t to_blame = 0;

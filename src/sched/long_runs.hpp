@@ -3,24 +3,24 @@
 #include <chrono>
 #include <cstddef>
 
-#include <weft/sched/watch.hpp>
+#include <weft/sched/watchdog.hpp>
 
 namespace weft::sched {
 
 class carrier_pool;
 
-/// Finds runs that have gone on for longer than watch_options::warn_after, and reports each once.
+/// Finds runs that have gone on for longer than watchdog_options::warn_after, and reports each once.
 ///
-/// A run begins where the watch takes the seat from a task, or where a carrier without a seat resumes one, and ends
+/// A run begins where the watchdog takes the seat from a task, or where a carrier without a seat resumes one, and ends
 /// when that task parks, yields or ends. The carrier keeps its beginning, the spawn site and the name, so
 /// that no task is read here: it may be gone.
-/// Thread: the watch's.
+/// Thread: the watchdog's.
 class long_runs {
  public:
-  explicit long_runs(const watch_options& options) noexcept : options_{options} {}
+  explicit long_runs(const watchdog_options& options) noexcept : options_{options} {}
 
   /// Looks at the carriers without a seat. Reports those that run for long, in one line, at most once a second.
-  void look_at(carrier_pool& carriers, std::chrono::steady_clock::time_point present);
+  void inspect(carrier_pool& carriers, std::chrono::steady_clock::time_point present);
 
   /// Whether a task that has kept a seat for `run`, which could not be handed over, is to be reported now.
   [[nodiscard]] bool wants(std::chrono::nanoseconds run, std::chrono::steady_clock::time_point present) const noexcept {
@@ -33,7 +33,7 @@ class long_runs {
   /// Nobody wants to know, or the last line is less than a second old.
   [[nodiscard]] bool is_silent(std::chrono::steady_clock::time_point present) const noexcept;
 
-  const watch_options& options_;
+  const watchdog_options& options_;
   std::chrono::steady_clock::time_point reported_{};
 };
 

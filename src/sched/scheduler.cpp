@@ -9,7 +9,7 @@
 
 #include "sched/carrier_pool.hpp"
 #include "sched/seat.hpp"
-#include "sched/watch.hpp"
+#include "sched/watchdog.hpp"
 
 namespace weft::sched {
 
@@ -59,11 +59,11 @@ scheduler::scheduler(scheduler_options options) : carriers_{std::make_unique<car
   for (std::size_t i = 0; i < count; ++i) seats_.push_back(std::make_unique<seat>(*this, i, count, make_driver(i)));
   idle_.reserve(count);
   // Under a virtual clock all is to happen in the order that the tasks give, whatever time it takes.
-  if (virtual_clock::active()) options.watch.enabled = false;
-  watch_ = std::make_unique<class watch>(*this, *carriers_, std::move(options.watch));
+  if (virtual_clock::active()) options.watchdog.enabled = false;
+  watchdog_ = std::make_unique<class watchdog>(*this, *carriers_, std::move(options.watchdog));
   try {
     for (auto& each : seats_) carriers_->start_on(*each);
-    watch_->start();
+    watchdog_->start();
   } catch (...) {
     stop();
     throw;
@@ -74,7 +74,7 @@ scheduler::~scheduler() { stop(); }
 
 void scheduler::stop() noexcept {
   // First: from here on no seat changes hands.
-  watch_->stop();
+  watchdog_->stop();
   // release: pairs with the acquire in find_task
   stopping_.store(true, std::memory_order_release);
   for (auto& each : seats_) each->where_to_wait().wake();
@@ -159,7 +159,7 @@ std::size_t scheduler::visible_work() const noexcept {
 void scheduler::become_idle(seat& self) noexcept {
   // Before it counts itself idle: who brings work meanwhile need not wake it.
   if (cores_are_taken()) [[unlikely]]
-    std::this_thread::sleep_for(watch::rest_when_cores_are_taken);
+    std::this_thread::sleep_for(watchdog::pause_when_cores_are_taken);
   {
     std::lock_guard guard{idle_mutex_};
     idle_.push_back(&self);
@@ -189,21 +189,21 @@ void scheduler::become_idle(seat& self) noexcept {
     idle_.erase(found);
     idle_count_.fetch_sub(1, std::memory_order_seq_cst);  // seq_cst: as above
   }
-  watch_->seat_is_busy();
-  // acquire: the bells; pairs with ring_when_busy()
-  for (auto& each : busy_bells_) {
-    if (auto* bell = each.load(std::memory_order_acquire)) bell->ring();
+  watchdog_->seat_is_busy();
+  // acquire: the event counts; pairs with notify_when_busy()
+  for (auto& each : busy_listeners_) {
+    if (auto* listener = each.load(std::memory_order_acquire)) listener->notify();
   }
 }
 
-bool scheduler::cores_are_taken() const noexcept { return watch_->cores_are_taken(); }
+bool scheduler::cores_are_taken() const noexcept { return watchdog_->cores_are_taken(); }
 
 bool scheduler::all_seats_idle() const noexcept {
-  // seq_cst: the watch must see a seat that stopped being idle, or that seat the watch asleep
+  // seq_cst: the watchdog must see a seat that stopped being idle, or that seat the watchdog asleep
   return idle_count_.load(std::memory_order_seq_cst) == seats_.size();
 }
 
-std::vector<stall_site> scheduler::stalls() const { return watch_ ? watch_->sites() : std::vector<stall_site>{}; }
+std::vector<stall_site> scheduler::stalls() const { return watchdog_ ? watchdog_->sites() : std::vector<stall_site>{}; }
 
 bool scheduler::all_idle() const noexcept {
   // seq_cst: the last seat to count itself idle must see the others'
@@ -211,7 +211,7 @@ bool scheduler::all_idle() const noexcept {
 }
 
 bool scheduler::nothing_is_due() noexcept {
-  return all_idle() && visible_work() == 0 && carriers_->is_idle_beside() &&
+  return all_idle() && visible_work() == 0 && carriers_->no_seatless_work() &&
          std::ranges::all_of(seats_, [](auto& each) { return each->next_timer() == no_deadline; });
 }
 
@@ -244,7 +244,7 @@ void scheduler::external_work_ended() noexcept {
 scheduler_statistics scheduler::statistics() const noexcept {
   scheduler_statistics sum;
   // relaxed: a number
-  sum.resumed = guest_runs_.load(std::memory_order_relaxed) + carriers_->resumed();
+  sum.resumed = compute_runs_.load(std::memory_order_relaxed) + carriers_->resumed();
   for (const auto& each : seats_) {
     auto one = each->statistics();
     sum.resumed += one.resumed;

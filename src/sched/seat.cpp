@@ -31,7 +31,7 @@ held_driver::~held_driver() {
 void runnable::leave_own_code(carrier& by) noexcept {
   by.leave_own_code();
   if (short_runs_owed() != 0) [[unlikely]]
-    by.owner().carriers().judge(by, *this);
+    by.owner().carriers().settle_debt(by, *this);
 }
 
 bool runnable::commit_park_on(carrier& by) noexcept {
@@ -57,7 +57,7 @@ bool seat::still_belongs_to(const carrier& one) const noexcept {
   driver_->begin_on_this_thread();
   delivering_ = false;
   sits_ = &self;
-  // relaxed: who finds it late rings the carrier's bell, and the look at what stays here is still to come
+  // relaxed: who finds it late notifies the carrier's event count, and the look at what stays here is still to come
   self.sits_on_.store(this, std::memory_order_relaxed);
   for (;;) {
     auto* task = found_ ? std::exchange(found_, nullptr) : quick_task();
@@ -90,16 +90,16 @@ void seat::push_last(runnable& task) {
 }
 
 /// Whether the loop would look at something else first in turn number `tick`.
-bool seat::is_time_to_look(unsigned tick) const noexcept {
+bool seat::is_time_to_check(unsigned tick) const noexcept {
   // relaxed: another carrier's timer is seen at the next look
   return tick % outside_interval == 0 ||
          (tick % timer_interval == 0 &&
-          (next_due_.load(std::memory_order_relaxed) != timer_wheel::never || sits_->has_stayers()));
+          (next_due_.load(std::memory_order_relaxed) != timer_wheel::never || sits_->has_thread_bound()));
 }
 
 bool seat::has_nothing_else() noexcept {
   const auto tick = tick_ + 1;
-  if (next_ || found_ || queued() != 0 || is_time_to_look(tick)) return false;
+  if (next_ || found_ || queued() != 0 || is_time_to_check(tick)) return false;
   tick_ = tick;
   count(resumed_);
   return true;
@@ -107,7 +107,7 @@ bool seat::has_nothing_else() noexcept {
 
 runnable* seat::next_directly() noexcept {
   const auto tick = tick_ + 1;
-  if (is_time_to_look(tick)) return nullptr;
+  if (is_time_to_check(tick)) return nullptr;
   auto* task = local_task();
   if (!task) return nullptr;
   tick_ = tick;
@@ -127,29 +127,29 @@ runnable* seat::next_directly() noexcept {
 
 void begin_turn(carrier& by, runnable& task) noexcept { by.begin(task); }
 
-bool goes_on_alone(carrier& by, runnable& task) noexcept {
+bool continues_alone(carrier& by, runnable& task) noexcept {
   if (!by.seat_ || !by.seat_->has_nothing_else()) return false;
   by.begin(task);
   return true;
 }
 
-[[gnu::flatten]] void begin_turn_after(carrier& by, runnable& left, departure how, runnable& task) noexcept {
+[[gnu::flatten]] void begin_turn_after(carrier& by, runnable& outgoing, leave_reason how, runnable& task) noexcept {
   // The carrier has a seat, or there would have been nobody to switch to: it can be queued there.
-  static_cast<void>(settle(by, left, how));
+  static_cast<void>(settle(by, outgoing, how));
   by.begin(task);
 }
 
-bool settle(carrier& by, runnable& left, departure how) noexcept {
-  if (left.short_runs_owed() != 0) [[unlikely]]
-    by.owner_.carriers().judge(by, left);
-  if (how == departure::parks) {
-    if (left.commit_park()) return true;
+bool settle(carrier& by, runnable& outgoing, leave_reason how) noexcept {
+  if (outgoing.short_runs_owed() != 0) [[unlikely]]
+    by.owner_.carriers().settle_debt(by, outgoing);
+  if (how == leave_reason::parks) {
+    if (outgoing.commit_park()) return true;
     if (!by.seat_) return false;
-    by.seat_->push_next(left);
+    by.seat_->push_next(outgoing);
   } else if (by.seat_) {
-    by.seat_->push_last(left);
+    by.seat_->push_last(outgoing);
   } else {
-    left.home_->schedule_last(left);
+    outgoing.home_->schedule_last(outgoing);
   }
   return true;
 }
@@ -162,22 +162,22 @@ void seat::push_spawned(runnable& task) {
 [[gnu::noinline]] runnable* seat::find_task() {
   for (;;) {
     ++tick_;
-    if (tick_ % outside_interval == 0) look_outside();
+    if (tick_ % outside_interval == 0) check_outside();
     if (tick_ % timer_interval == 0) {
       fire_timers();
-      if (auto* task = sits_->take_stayer()) return task;
+      if (auto* task = sits_->take_thread_bound()) return task;
     }
     if (auto* task = local_task()) return task;
 
     fire_timers();
     poll_driver(time_point::min());
-    if (auto* task = sits_->take_stayer()) return task;
+    if (auto* task = sits_->take_thread_bound()) return task;
     if (auto* task = local_task()) return task;
     if (auto* task = take_arrivals()) return task;
     if (auto* task = search_others()) return task;
     if (auto* task = await_work()) return task;
     // Again: the poll of await_work() may have taken the wake-up.
-    if (auto* task = sits_->take_stayer()) return task;
+    if (auto* task = sits_->take_thread_bound()) return task;
 
     // acquire: what was done before stop() is seen
     if (owner_.stopping_.load(std::memory_order_acquire)) return nullptr;
@@ -211,7 +211,7 @@ runnable* seat::spawned_task() {
   return task;
 }
 
-void seat::look_outside() {
+void seat::check_outside() {
   std::array<runnable*, 1> arrived;
   if (owner_.arrivals_.size() != 0 && owner_.arrivals_.pop(arrived.data(), 1) == 1) queue_.push(*arrived[0]);
   // So that the oldest does not wait for ever behind those that are spawned later.
@@ -220,7 +220,7 @@ void seat::look_outside() {
 }
 
 bool seat::is_time_to_poll() noexcept {
-  if (++looks_unpolled_ == most_looks_unpolled || virtual_clock::active()) return true;  // where time stands still
+  if (++checks_unpolled_ == most_checks_unpolled || virtual_clock::active()) return true;  // where time stands still
   return std::chrono::steady_clock::now() - polled_at_ >= shortest_poll;
 }
 
@@ -274,12 +274,12 @@ bool seat::is_worth_stealing_from(const seat& victim) noexcept {
   if (queued == 0) return false;
   if (virtual_clock::active()) return true;  // where time stands still
   auto present = std::chrono::steady_clock::now();
-  auto& last = looks_[victim.index_];
+  auto& last = samples_[victim.index_];
   auto elapsed = present - last.at;
-  if (elapsed < shortest_look) return false;
+  if (elapsed < shortest_sample) return false;
   auto resumed = victim.resumed();
   auto progress = resumed - std::exchange(last, {resumed, present}).resumed;
-  return elapsed < longest_look && elapsed * queued > worth_a_steal * progress;
+  return elapsed < longest_sample && elapsed * queued > worth_a_steal * progress;
 }
 
 runnable* seat::steal_from(seat& victim) {
@@ -305,12 +305,12 @@ runnable* seat::await_work() {
   auto longest = longest_awake;
   if (worthwhile_ == 0 && ++idle_times_ % try_again != 0) {
     if (owner_.visible_work() == 0) return nullptr;
-    longest = 2 * shortest_look;
+    longest = 2 * shortest_sample;
   }
   for (auto end = std::chrono::steady_clock::now() + longest; std::chrono::steady_clock::now() < end;) {
     for (unsigned i = 0; i < pauses; ++i) base::pause();
     // acquire: what was done before stop() is seen
-    if (owner_.stopping_.load(std::memory_order_acquire) || sits_->has_stayers()) return nullptr;
+    if (owner_.stopping_.load(std::memory_order_acquire) || sits_->has_thread_bound()) return nullptr;
     auto* task = take_arrivals();
     if (!task) task = search_others();
     if (task) {
@@ -320,7 +320,7 @@ runnable* seat::await_work() {
   }
   if (worthwhile_ > 0) --worthwhile_;
   // What there is goes on where it is, for now: look again soon, without being woken for each task that comes by.
-  if (owner_.visible_work() != 0) poll_driver(now() + look_again);
+  if (owner_.visible_work() != 0) poll_driver(now() + search_again);
   return local_task();
 }
 
@@ -329,7 +329,7 @@ void seat::poll_driver(time_point deadline) {
   driver_->poll(deadline);
   delivering_ = false;
   polled_at_ = std::chrono::steady_clock::now();
-  looks_unpolled_ = 0;
+  checks_unpolled_ = 0;
 }
 
 // Not all that are due: those that are woken run while they are in the caches, and whoever arms or disarms meanwhile

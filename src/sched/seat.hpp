@@ -29,7 +29,7 @@ class seat {
       : owner_{owner},
         index_{index},
         alone_{seats == 1},
-        looks_(seats),
+        samples_(seats),
         driver_{std::move(where_to_wait)},
         random_{index + 1} {}
 
@@ -39,7 +39,7 @@ class seat {
   [[nodiscard]] bool run(carrier& self);
 
   /// Whose the seat is; see carrier.hpp.
-  /// Thread: the carrier that asks. Waits for the watch to decide.
+  /// Thread: the carrier that asks. Waits for the watchdog to decide.
   [[nodiscard]] bool belongs_to(const carrier& one) const noexcept {
     // acquire: the seat as the carrier before left it; pairs with decide()
     auto seen = sitter_.load(std::memory_order_acquire);
@@ -50,9 +50,9 @@ class seat {
     // relaxed: published by the start of the carrier's thread
     sitter_.store(word_of(one), std::memory_order_relaxed);
   }
-  /// Thread: the watch, as for what follows.
+  /// Thread: the watchdog, as for what follows.
   [[nodiscard]] carrier& sitter() const noexcept {
-    // relaxed: the watch wrote it, or the thread that started the watch
+    // relaxed: the watchdog wrote it, or the thread that started the watchdog
     return *reinterpret_cast<carrier*>(sitter_.load(std::memory_order_relaxed));
   }
   void begin_decision(const carrier& sits) noexcept {
@@ -60,7 +60,7 @@ class seat {
     sitter_.store(word_of(sits) | deciding, std::memory_order_relaxed);
   }
   void decide(const carrier& next) noexcept {
-    // release: what the carrier before left, and the watch wrote to its task; pairs with belongs_to()
+    // release: what the carrier before left, and the watchdog wrote to its task; pairs with belongs_to()
     sitter_.store(word_of(next), std::memory_order_release);
   }
   void count_hand_over() noexcept { count(handed_over_); }
@@ -108,7 +108,7 @@ class seat {
   static constexpr unsigned outside_interval = 61;  // resumptions between looks at the global queue and the driver
   static constexpr unsigned timer_interval = 8;     // resumptions between looks at the timers
   // Where tasks are so short that the driver's system call would cost more than they do, it is left out of some looks.
-  static constexpr unsigned most_looks_unpolled = 16;
+  static constexpr unsigned most_checks_unpolled = 16;
   static constexpr std::chrono::nanoseconds shortest_poll = std::chrono::microseconds{20};
   static constexpr unsigned longest_streak = 16;   // tasks run from next_, or spawned_, in a row while others wait
   static constexpr std::size_t batch = 64;         // tasks moved at once from elsewhere
@@ -116,11 +116,11 @@ class seat {
   static constexpr std::size_t spawned_batch = 8;  // the same of those that have not run yet
 
   // When another seat's tasks are taken; see is_worth_stealing_from() and await_work().
-  static constexpr std::chrono::nanoseconds shortest_look = std::chrono::microseconds{1};
-  static constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds{1};
+  static constexpr std::chrono::nanoseconds shortest_sample = std::chrono::microseconds{1};
+  static constexpr std::chrono::nanoseconds longest_sample = std::chrono::milliseconds{1};
   static constexpr std::chrono::nanoseconds worth_a_steal = std::chrono::microseconds{4};
   static constexpr std::chrono::nanoseconds longest_awake = std::chrono::microseconds{20};
-  static constexpr std::chrono::nanoseconds look_again = std::chrono::microseconds{100};
+  static constexpr std::chrono::nanoseconds search_again = std::chrono::microseconds{100};
   static constexpr unsigned most_worthwhile = 8, try_again = 32, pauses = 16;
 
   static constexpr std::uintptr_t deciding = 1;
@@ -129,7 +129,7 @@ class seat {
     return reinterpret_cast<std::uintptr_t>(&one);
   }
   [[nodiscard, gnu::noinline]] bool still_belongs_to(const carrier& one) const noexcept;
-  [[nodiscard]] bool is_time_to_look(unsigned tick) const noexcept;
+  [[nodiscard]] bool is_time_to_check(unsigned tick) const noexcept;
   [[nodiscard]] runnable* quick_task();
   [[nodiscard]] runnable* find_task();
   [[nodiscard]] runnable* local_task();
@@ -141,7 +141,7 @@ class seat {
   [[nodiscard]] runnable* await_work();
   [[nodiscard]] runnable* keep_rest(runnable** tasks, std::size_t count);
   void stop_searching();
-  void look_outside();
+  void check_outside();
   [[nodiscard]] bool is_time_to_poll() noexcept;
   void poll_driver(time_point deadline);
   void fire_timers();
@@ -149,15 +149,15 @@ class seat {
   void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept;
 
   /// What was seen of another seat when it was last looked at.
-  struct look {
+  struct sample {
     std::uint64_t resumed = 0;
     std::chrono::steady_clock::time_point at{};
   };
 
   scheduler& owner_;
   const std::size_t index_;
-  const bool alone_;         // nobody steals
-  std::vector<look> looks_;  // by the other seat's index
+  const bool alone_;             // nobody steals
+  std::vector<sample> samples_;  // by the other seat's index
   run_queue queue_;
   // Tasks that have not run yet: the newest first for this seat, the oldest first for everybody else, who may take
   // many.
@@ -167,7 +167,7 @@ class seat {
   runnable* found_ = nullptr;  // what next_directly() left to the loop; the carrier's alone
   unsigned streak_ = 0, spawned_streak_ = 0;
   unsigned tick_ = 0;
-  unsigned looks_unpolled_ = 0;
+  unsigned checks_unpolled_ = 0;
   std::chrono::steady_clock::time_point polled_at_{};
   unsigned worthwhile_ = 0;  // how far waiting awake has paid lately; see await_work()
   unsigned idle_times_ = 0;
@@ -182,7 +182,7 @@ class seat {
 
   std::atomic<std::uintptr_t> sitter_{0};
 
-  std::atomic<std::uint64_t> handed_over_{0};  // written by the watch alone
+  std::atomic<std::uint64_t> handed_over_{0};  // written by the watchdog alone
   // Written by the carrier alone.
   std::atomic<std::uint64_t> resumed_{0}, stolen_{0}, idle_waits_{0};
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include <weft/sched/watch.hpp>
+#include <weft/sched/watchdog.hpp>
 
 namespace weft::sched {
 
@@ -16,8 +16,8 @@ class runnable;
 /// Names the calling OS thread for debuggers and gives it a carrier's scheduling. Returns its number to the system.
 [[nodiscard]] int become_carrier() noexcept;
 
-/// The same for the watch's thread.
-void become_watch() noexcept;
+/// The same for the watchdog's thread.
+void become_watchdog() noexcept;
 
 /// Makes a thread of this process less urgent than the seats' carriers. A failure leaves it as it was: slower for the
 /// seats, not wrong.

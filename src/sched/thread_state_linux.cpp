@@ -67,8 +67,8 @@ int become_carrier() noexcept {
   return static_cast<int>(::syscall(SYS_gettid));
 }
 
-void become_watch() noexcept {
-  base::become_own_thread("weft-watch");
+void become_watchdog() noexcept {
+  base::become_own_thread("weft-watchdog");
   want_short_slice();
 }
 

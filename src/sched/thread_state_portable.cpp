@@ -2,7 +2,7 @@
 
 #include "base/own_thread.hpp"
 
-// Where the system does not say what a thread does: the watch still hands seats over, and cannot say why.
+// Where the system does not say what a thread does: the watchdog still hands seats over, and cannot say why.
 
 namespace weft::sched {
 
@@ -11,7 +11,7 @@ int become_carrier() noexcept {
   return 0;
 }
 
-void become_watch() noexcept { base::become_own_thread("weft-watch"); }
+void become_watchdog() noexcept { base::become_own_thread("weft-watchdog"); }
 
 void run_after_seats(int) noexcept {}
 

@@ -56,14 +56,14 @@ void context::check_thread() const noexcept {
 
 WEFT_NOT_INSTRUMENTED void context::switch_instrumented(context& from, context& to) noexcept {
   pass_thread(from, to);
-  sanitizer::leave(from, to, sanitizer::departure::to_return);
+  sanitizer::leave(from, to, sanitizer::exit_kind::to_return);
   machine::switch_flow(from.saved_, to.saved_);
   sanitizer::arrive(from);
 }
 
 WEFT_NOT_INSTRUMENTED void context::exit_to(context& from, context& to) noexcept {
   pass_thread(from, to);
-  sanitizer::leave(from, to, sanitizer::departure::for_good);
+  sanitizer::leave(from, to, sanitizer::exit_kind::for_good);
   machine::end_flow(from.saved_, to.saved_);
 }
 

@@ -375,7 +375,7 @@ namespace {
 
 /// Drops the pages of neighbours that were copied, while every access to them faults. Where the kernel refuses, they
 /// get back what they had.
-void drop_pages(std::span<departure> neighbours) noexcept {
+void drop_pages(std::span<eviction> neighbours) noexcept {
   std::byte* begin = neighbours.front().stack->bottom();
   const auto bytes = static_cast<std::size_t>(end_of_pages(*neighbours.back().stack) - begin);
   if (::syscall(SYS_madvise, begin, bytes, MADV_GUARD_INSTALL) == 0) return;
@@ -391,7 +391,7 @@ void drop_pages(std::span<departure> neighbours) noexcept {
 
 }  // namespace
 
-void hibernation::put_away(std::span<departure> neighbours, parked_flows& flows) noexcept {
+void hibernation::put_away(std::span<eviction> neighbours, parked_flows& flows) noexcept {
   transition under_way;
   for (auto& each : neighbours) set_state(*each.stack, in_transit);
   std::byte* begin = neighbours.front().stack->bottom();
@@ -421,7 +421,7 @@ void hibernation::put_away(std::span<departure> neighbours, parked_flows& flows)
 
 /// Looks at the slots from `first` to before `last`, and holds those flows whose turn it is.
 std::size_t hibernation::choose(const reservation& area, std::size_t first, std::size_t last, parked_flows& flows,
-                                patience how, departure* chosen, put_away_counts& counts) noexcept {
+                                patience how, eviction* chosen, put_away_counts& counts) noexcept {
   bool any = false;
   for (std::size_t i = first; i < last; ++i) {
     slot& stack = *area.descriptor(i);
@@ -430,7 +430,7 @@ std::size_t hibernation::choose(const reservation& area, std::size_t first, std:
     // relaxed: looked at again below
     if (stack.occupant_.load(std::memory_order_relaxed) == nullptr) continue;
     // relaxed: the fence orders it before the look at the occupant; pairs with slot::vacate()
-    stack.looked_at_.store(true, std::memory_order_relaxed);
+    stack.being_scanned_.store(true, std::memory_order_relaxed);
     any = true;
   }
   if (!any) return 0;
@@ -439,22 +439,22 @@ std::size_t hibernation::choose(const reservation& area, std::size_t first, std:
   for (std::size_t i = first; i < last; ++i) {
     slot& stack = *area.descriptor(i);
     // relaxed: this thread wrote it
-    if (!stack.looked_at_.load(std::memory_order_relaxed)) continue;
+    if (!stack.being_scanned_.load(std::memory_order_relaxed)) continue;
     void* flow = occupant_of(stack);
     const std::uint64_t wait = flow != nullptr ? flows.parked_in(flow) : 0;
-    const bool is_first_look = wait != stack.seen_wait_ && how == patience::second_look;
+    const bool is_first_scan = wait != stack.seen_wait_ && how == patience::second_scan;
     stack.seen_wait_ = wait;
-    if (wait != 0 && is_first_look) ++counts.waiting;
+    if (wait != 0 && is_first_scan) ++counts.waiting;
     // Once held it does not go: a flow that may be resumed is not over.
-    if (wait != 0 && !is_first_look && flows.hold(flow, wait)) chosen[count++] = {.stack = &stack, .flow = flow};
+    if (wait != 0 && !is_first_scan && flows.hold(flow, wait)) chosen[count++] = {.stack = &stack, .flow = flow};
     // release: whoever waits in vacate() comes after the look
-    stack.looked_at_.store(false, std::memory_order_release);
+    stack.being_scanned_.store(false, std::memory_order_release);
   }
   return count;
 }
 
 /// Puts away those of the chosen, which are held and in order of their addresses, whose stacks can be.
-void hibernation::put_away_chosen(std::span<departure> chosen, parked_flows& flows, put_away_counts& counts) noexcept {
+void hibernation::put_away_chosen(std::span<eviction> chosen, parked_flows& flows, put_away_counts& counts) noexcept {
   for (auto& each : chosen) each.room = room_for(*each.stack, flows.lowest_live(each.flow));
   const std::size_t stride = chosen.front().stack->pool().stack_bytes() + memory::guard_bytes();
   for (std::size_t first = 0; first < chosen.size();) {
@@ -489,7 +489,7 @@ put_away_counts stack_pool::put_away(parked_flows& flows, patience how) {
     for (const auto& each : reservations_) areas.push_back(each.get());
   }
   constexpr std::size_t at_once = 256;
-  std::array<departure, at_once> chosen;
+  std::array<eviction, at_once> chosen;
   for (const reservation* area : areas) {
     // acquire: sees the descriptors; pairs with the release in carve()
     const std::size_t carved = area->carved.load(std::memory_order_acquire);
@@ -519,8 +519,8 @@ void stack_pool::forget(image& kept) noexcept {
   // release: who frees it comes after who read it; pairs with free_images()
   while (!unneeded_images_.compare_exchange_weak(kept.next, &kept, std::memory_order_release,
                                                  std::memory_order_relaxed)) {}
-  // acquire: the bell; pairs with ring_when_brought_back()
-  if (auto* bell = bell_.load(std::memory_order_acquire)) bell->ring();
+  // acquire: the event count; pairs with notify_when_brought_back()
+  if (auto* listener = event_count_.load(std::memory_order_acquire)) listener->notify();
 }
 
 bool stack_pool::free_images() noexcept {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
 #include <weft/stack/stack_pool.hpp>
 
 #include <stack/image.hpp>
@@ -43,8 +43,8 @@ namespace weft::stack {
 
 class reservation;
 
-/// A stack on its way.
-struct departure {
+/// A stack that is being put away.
+struct eviction {
   slot* stack = nullptr;
   void* flow = nullptr;
   image* room = nullptr;  // for what it holds; null: it stays
@@ -60,9 +60,9 @@ struct hibernation {
   static constexpr std::size_t most_at_once = 64;
 
   [[nodiscard]] static std::size_t choose(const reservation& area, std::size_t first, std::size_t last,
-                                          parked_flows& flows, patience how, departure* chosen,
+                                          parked_flows& flows, patience how, eviction* chosen,
                                           put_away_counts& counts) noexcept;
-  static void put_away_chosen(std::span<departure> chosen, parked_flows& flows, put_away_counts& counts) noexcept;
+  static void put_away_chosen(std::span<eviction> chosen, parked_flows& flows, put_away_counts& counts) noexcept;
 
   /// In the signal handler: true when the access can be repeated. False: the fault has nothing to do with stacks that
   /// are put away.
@@ -73,7 +73,7 @@ struct hibernation {
  private:
   [[nodiscard]] static void* occupant_of(const slot& stack) noexcept;
   static void set_state(slot& stack, std::uintptr_t state) noexcept;
-  static void put_away(std::span<departure> neighbours, parked_flows& flows) noexcept;
+  static void put_away(std::span<eviction> neighbours, parked_flows& flows) noexcept;
   static void restore(slot& stack, image& kept) noexcept;
 };
 

@@ -99,7 +99,7 @@ void allow(bool is_allowed) noexcept {
 
 void prepare() noexcept { static_cast<void>(opened()); }
 
-void adopt(std::byte* begin, std::size_t bytes) noexcept {
+void register_pages(std::byte* begin, std::size_t bytes) noexcept {
   // A refusal shows when a page is to be put there.
   if (opened().number != none) static_cast<void>(add(opened().number, begin, bytes));
 }

@@ -17,7 +17,7 @@ void prepare() noexcept;
 void allow(bool allowed) noexcept;
 
 /// Registers fresh memory, where the system allows it.
-void adopt(std::byte* begin, std::size_t bytes) noexcept;
+void register_pages(std::byte* begin, std::size_t bytes) noexcept;
 
 /// Puts a page with these contents where a guard marker is. False: it could not, and nothing happened.
 /// Async-signal-safe.

@@ -10,7 +10,7 @@ reservation::reservation(std::size_t stack_count, std::size_t stack_bytes)
       stack_bytes_(stack_bytes),
       space_(stack_count * (memory::guard_bytes() + stack_bytes + sizeof(slot))) {
   if (begin() == nullptr) return;
-  page_fill::adopt(begin(), bytes());
+  page_fill::register_pages(begin(), bytes());
   reservation_registry::add(*this);
 }
 

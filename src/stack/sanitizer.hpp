@@ -67,13 +67,13 @@ struct sanitizer {
 #endif
   }
 
-  enum class departure { to_return, for_good };
+  enum class exit_kind { to_return, for_good };
 
   /// The last thing before the stack pointer moves from the one to the other.
   WEFT_NOT_INSTRUMENTED static void leave([[maybe_unused]] context& from, [[maybe_unused]] context& to,
-                                          [[maybe_unused]] departure how) noexcept {
+                                          [[maybe_unused]] exit_kind how) noexcept {
 #if defined(WEFT_ADDRESS_SANITIZER)
-    __sanitizer_start_switch_fiber(how == departure::to_return ? &from.fake_stack_ : nullptr, to.stack_bottom_,
+    __sanitizer_start_switch_fiber(how == exit_kind::to_return ? &from.fake_stack_ : nullptr, to.stack_bottom_,
                                    to.stack_bytes_);
 #endif
 #if defined(WEFT_THREAD_SANITIZER)

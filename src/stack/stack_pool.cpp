@@ -49,7 +49,7 @@ stack_pool::~stack_pool() {
 
 void slot::wait_until_unobserved() const noexcept {
   // acquire: as in vacate()
-  while (looked_at_.load(std::memory_order_acquire)) std::this_thread::yield();
+  while (being_scanned_.load(std::memory_order_acquire)) std::this_thread::yield();
 }
 
 // Here, with a sanitizer's instrumentation, and not in hibernation.cpp: a sanitizer wants to see in which order.

@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include <weft/base/spin_lock.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::detail {
 

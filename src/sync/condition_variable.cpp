@@ -38,17 +38,17 @@ void condition_variable::notify_all() noexcept {
 namespace detail {
 
 condition_wait::value_type condition_wait::take() const noexcept {
-  mutex_->adopt();
+  mutex_->take_over();
   return {};
 }
 
 condition_wait::value_type condition_wait::fail(errc condition) const noexcept {
-  mutex_->adopt();
+  mutex_->take_over();
   return failure(condition);
 }
 
 void condition_wait::lost() const noexcept {
-  mutex_->adopt();
+  mutex_->take_over();
   if (was_notified_alone_) condition_->notify_one();
 }
 

@@ -30,7 +30,7 @@ void mutex::disarm(wait_node& node) noexcept {
   // The state stays contended; the holder's hand_over() finds nobody and frees it.
 }
 
-void mutex::adopt() noexcept {
+void mutex::take_over() noexcept {
   auto own = word_of(detail::current_task());
   // relaxed: the holder is the caller or whom it waited as, and only `contended` may change meanwhile
   auto seen = state_.load(std::memory_order_relaxed);

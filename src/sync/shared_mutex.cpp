@@ -1,7 +1,7 @@
 #include <weft/sync/shared_mutex.hpp>
 
 #include <weft/base/check.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 

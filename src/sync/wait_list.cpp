@@ -1,6 +1,6 @@
 #include <weft/sync/wait_list.hpp>
 
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::detail {
 namespace {
@@ -9,8 +9,8 @@ constinit base::spin_lock dismissal_lock;  // guards batch_wakers::call::dismiss
 
 }  // namespace
 
-void batch_wakers::go_on(call& self, base::spin_lock& lock, bool (*wake_batch)(void* batch, woken_waiters& woken),
-                         void* batch) noexcept {
+void batch_wakers::continue_waking(call& self, base::spin_lock& lock,
+                                   bool (*wake_batch)(void* batch, woken_waiters& woken), void* batch) noexcept {
   for (;;) {
     let_others_run();
     woken_waiters woken;

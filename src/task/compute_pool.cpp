@@ -7,12 +7,12 @@
 #include <weft/base/asymmetric_fence.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/fork.hpp>
-#include <weft/task/compute_stay.hpp>
+#include <weft/task/compute_placement.hpp>
 #include <weft/task/host.hpp>
 #include <weft/task/virtual_thread.hpp>
 
 #include "sched/carrier.hpp"
-#include "task/compute_thread.hpp"
+#include "task/compute_carrier_thread.hpp"
 #include "task/topology.hpp"
 
 namespace weft::detail {
@@ -21,77 +21,77 @@ namespace {
 
 constexpr blocked_in_place::observer stands_in_for_blocked{
     .begin = []() noexcept -> void* {
-      auto* pool = this_compute_worker ? this_compute_worker->pool() : nullptr;
+      auto* pool = this_compute_carrier ? this_compute_carrier->pool() : nullptr;
       if (pool) pool->carrier_blocks();
       return pool;
     },
-    .end = [](void* pool) noexcept { static_cast<compute_pool*>(pool)->carrier_goes_on(); }};
+    .end = [](void* pool) noexcept { static_cast<compute_pool*>(pool)->carrier_resumes(); }};
 
 }  // namespace
 
-void compute_stay::push(virtual_thread& ready) noexcept { ready.home_host()->compute_pool().go_on(ready); }
+void compute_placement::push(virtual_thread& ready) noexcept { ready.home_host()->compute_pool().resume(ready); }
 
 compute_pool::compute_pool(sched::scheduler& home, std::size_t most_carriers, std::size_t longest_queue)
     : home_{home},
       most_{most_carriers},
       longest_queue_{longest_queue},
-      workers_{std::make_unique<std::unique_ptr<compute_worker>[]>(most_carriers + most_spares)},
+      carriers_{std::make_unique<std::unique_ptr<compute_carrier>[]>(most_carriers + most_spares)},
       asleep_{most_carriers} {
   base::prepare_asymmetric_fence();
   blocked_in_place::set_observer(stands_in_for_blocked);
   sleepers_.reserve(most_ + most_spares);
-  resting_.reserve(most_ + most_spares);
+  suspended_.reserve(most_ + most_spares);
 }
 
 void compute_pool::stop() noexcept {
   {
     std::lock_guard guard{mutex_};
     stopping_ = true;
-    for (auto* each : sleepers_) each->bell_.ring();
-    for (auto* each : resting_) each->bell_.ring();
+    for (auto* each : sleepers_) each->event_count_.notify();
+    for (auto* each : suspended_) each->event_count_.notify();
   }
-  // relaxed: nobody starts a worker any more
+  // relaxed: nobody starts a carrier any more
   for (std::size_t i = 0; i < started_.load(std::memory_order_relaxed); ++i) {
-    if (workers_[i]->thread_.joinable()) workers_[i]->thread_.join();
+    if (carriers_[i]->thread_.joinable()) carriers_[i]->thread_.join();
   }
-  // acquire: comes after what they did; pairs with go_on()
-  while (going_on_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  // acquire: comes after what they did; pairs with resume()
+  while (resuming_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 compute_pool::submission compute_pool::submit(compute_job& job, entry how) noexcept {
   sched::check_threads_exist();
   std::unique_lock lock{mutex_};
-  if (how == entry::in_turn_if_room && in_turn_ >= longest_queue_) {
+  if (how == entry::in_order_if_room && in_order_ >= longest_queue_) {
     ++refused_;
     return submission::full;
   }
   job.queued_at_ = std::chrono::steady_clock::now();
-  job.in_turn_ = how != entry::first;
-  if (job.in_turn_) ++in_turn_;
-  (job.in_turn_ ? queue_ : first_).push_back(job);
+  job.in_order_ = how != entry::first;
+  if (job.in_order_) ++in_order_;
+  (job.in_order_ ? queue_ : first_).push_back(job);
   // seq_cst: before the look at who searches; pairs with run_one()
   if (call_carrier(lock, queued_.fetch_add(1, std::memory_order_seq_cst))) return submission::queued;
   base::intrusive_list<compute_job>::remove(job);
-  if (job.in_turn_) --in_turn_;
+  if (job.in_order_) --in_order_;
   queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: under the mutex
   return submission::no_thread;
 }
 
 // As soon as the task is queued it may run and end, and what waits for it may end the pool: not before the caller has
 // left, though.
-void compute_pool::go_on(virtual_thread& task) noexcept {
+void compute_pool::resume(virtual_thread& task) noexcept {
   // relaxed: the push publishes it, and stop() comes after the task
-  going_on_.fetch_add(1, std::memory_order_relaxed);
+  resuming_.fetch_add(1, std::memory_order_relaxed);
   home_.external_work_started();
   {
     std::unique_lock lock{mutex_};
-    ++went_on_;
+    ++resumed_;
     ready_.push(task);
     // seq_cst: as in submit()
     static_cast<void>(call_carrier(lock, queued_.fetch_add(1, std::memory_order_seq_cst)));  // one has begun the task
   }
   // release: the caller is done with the pool; pairs with stop()
-  going_on_.fetch_sub(1, std::memory_order_release);
+  resuming_.fetch_sub(1, std::memory_order_release);
 }
 
 // Something was queued behind `before` others: has somebody come for it. False: there is no carrier at all. Otherwise
@@ -101,8 +101,8 @@ bool compute_pool::call_carrier(std::unique_lock<std::mutex>& lock, std::size_t 
   // it sleeps, and wakes another when it finds something else.
   bool somebody_comes = searching_.load(std::memory_order_seq_cst) > before;
   auto* sleeps = somebody_comes ? nullptr : sleeper();
-  if (sleeps) get_up(*sleeps);
-  if (!somebody_comes && !sleeps && !start_worker()) {
+  if (sleeps) mark_awake(*sleeps);
+  if (!somebody_comes && !sleeps && !start_carrier()) {
     // relaxed: under the mutex
     if (started_.load(std::memory_order_relaxed) == 0) return false;  // otherwise those there are take it in turn
   }
@@ -115,7 +115,7 @@ bool compute_pool::withdraw(compute_job& job) noexcept {
   std::lock_guard guard{mutex_};
   if (!job.is_linked()) return false;
   base::intrusive_list<compute_job>::remove(job);
-  if (job.in_turn_) --in_turn_;
+  if (job.in_order_) --in_order_;
   queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: under the mutex
   return true;
 }
@@ -140,7 +140,7 @@ compute_pool::taken compute_pool::take() noexcept {
 compute_pool::taken compute_pool::take_oldest(base::intrusive_list<compute_job>& from) noexcept {
   while (auto* job = from.pop_front()) {
     queued_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: as in withdraw()
-    if (job->in_turn_) --in_turn_;
+    if (job->in_order_) --in_order_;
     virtual_thread* task = nullptr;
     switch (job->begin(task)) {
       case compute_job::beginning::here: ++begun_; return {.job = job};
@@ -152,21 +152,21 @@ compute_pool::taken compute_pool::take_oldest(base::intrusive_list<compute_job>&
   return {};
 }
 
-void compute_pool::run_task(compute_worker& self, virtual_thread& task) noexcept {
-  this_compute_worker = nullptr;
-  sched::resume_on_guest(*self.guest_, task);
-  this_compute_worker = &self;
+void compute_pool::run_task(compute_carrier& self, virtual_thread& task) noexcept {
+  this_compute_carrier = nullptr;
+  sched::resume_on_compute_carrier(*self.carrier_, task);
+  this_compute_carrier = &self;
   home_.external_work_ended();
 }
 
-void compute_pool::stop(fork_root& root, errc why) noexcept {
+void compute_pool::stop_computation(fork_root& root, errc why) noexcept {
   root.set_stopped(why);
-  // acquire: the workers are made; pairs with start_worker(). One that starts later looks by itself.
+  // acquire: the carriers are made; pairs with start_carrier(). One that starts later looks by itself.
   auto count = started_.load(std::memory_order_acquire);
-  for (std::size_t i = 0; i < count; ++i) workers_[i]->check_soon();
+  for (std::size_t i = 0; i < count; ++i) carriers_[i]->check_soon();
 }
 
-fork_frame* compute_pool::steal(compute_worker& self, const awaited* waits_for) noexcept {
+fork_frame* compute_pool::steal(compute_carrier& self, const awaited* waits_for) noexcept {
   // acquire: it is made; pairs with work()
   if (const auto* cores = cores_.load(std::memory_order_acquire)) {
     self.near_.store(cores->group_here(), std::memory_order_relaxed);  // relaxed: a hint
@@ -175,13 +175,13 @@ fork_frame* compute_pool::steal(compute_worker& self, const awaited* waits_for) 
   return steal_from(self, victims::all, waits_for);
 }
 
-fork_frame* compute_pool::steal_from(compute_worker& self, victims which, const awaited* waits_for) noexcept {
-  // acquire: the workers are made; pairs with start_worker()
+fork_frame* compute_pool::steal_from(compute_carrier& self, victims which, const awaited* waits_for) noexcept {
+  // acquire: the carriers are made; pairs with start_carrier()
   auto count = static_cast<std::uint32_t>(started_.load(std::memory_order_acquire));
   if (count < 2) return nullptr;
   auto first = self.random_.below(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    auto& victim = *workers_[(first + i) % count];
+    auto& victim = *carriers_[(first + i) % count];
     if (&victim == &self) continue;
     // relaxed, both: hints
     if (which == victims::near &&
@@ -199,13 +199,13 @@ fork_frame* compute_pool::steal_from(compute_worker& self, victims which, const 
   return nullptr;
 }
 
-bool compute_pool::run_one(compute_worker& self, const awaited* waits_for) noexcept {
+bool compute_pool::run_one(compute_carrier& self, const awaited* waits_for) noexcept {
   auto found = waits_for ? taken{} : take();
   auto* frame = found ? nullptr : steal(self, waits_for);
   if (!found && !frame) return false;
   // seq_cst: before the look at the queue; pairs with call_carrier()
   if (!waits_for) searching_.fetch_sub(1, std::memory_order_seq_cst);
-  home_.guest_begins();
+  home_.compute_started();
   if (frame) {
     // seq_cst: as above
     if (!waits_for && queued_.load(std::memory_order_seq_cst) != 0) wake_one();
@@ -215,16 +215,16 @@ bool compute_pool::run_one(compute_worker& self, const awaited* waits_for) noexc
   } else {
     found.job->run(self);
   }
-  home_.guest_is_done();
+  home_.compute_ended();
   if (!waits_for) searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
   return true;
 }
 
-bool compute_pool::search(compute_worker& self, const awaited* waits_for) noexcept {
-  constexpr int looks_at_the_clock = 16;
+bool compute_pool::search(compute_carrier& self, const awaited* waits_for) noexcept {
+  constexpr int rounds_between_clock_reads = 16;
   auto until = std::chrono::steady_clock::now() + awake;
   do {
-    for (int i = 0; i < looks_at_the_clock; ++i) {
+    for (int i = 0; i < rounds_between_clock_reads; ++i) {
       if (waits_for && waits_for->is_over()) return true;
       if (run_one(self, waits_for)) return true;
       for (int pauses = 0; pauses < 8; ++pauses) base::pause();
@@ -233,23 +233,23 @@ bool compute_pool::search(compute_worker& self, const awaited* waits_for) noexce
   return false;
 }
 
-// The worker sleeps until the end: what is offered meanwhile the carrier takes that has its place.
-void compute_pool::help(compute_worker& self, const awaited& what) noexcept {
+// The carrier sleeps until the end: what is offered meanwhile the carrier takes that has its place.
+void compute_pool::help(compute_carrier& self, const awaited& what) noexcept {
   while (!what.is_over()) {
     if (self.pool_->search(self, &what)) continue;
-    self.bell_.prepare();
-    self.pool_->carrier_blocks();  // executes a heavy fence: the look comes after prepare() for whoever rings
-    what.is_over() ? self.bell_.forget() : self.bell_.wait();
-    self.pool_->carrier_goes_on();
+    self.event_count_.prepare_wait();
+    self.pool_->carrier_blocks();  // executes a heavy fence: the look comes after prepare_wait() for whoever notifies
+    what.is_over() ? self.event_count_.cancel_wait() : self.event_count_.wait();
+    self.pool_->carrier_resumes();
   }
 }
 
-void compute_pool::work(compute_worker& self) noexcept {
-  become_compute_thread();
-  sched::carrier guest{home_, sched::carrier::kind::guest};
-  self.guest_ = &guest;
-  sched::set_current_carrier(&guest);
-  this_compute_worker = &self;
+void compute_pool::work(compute_carrier& self) noexcept {
+  become_compute_carrier();
+  sched::carrier carrier{home_, sched::carrier::kind::compute};
+  self.carrier_ = &carrier;
+  sched::set_current_carrier(&carrier);
+  this_compute_carrier = &self;
   self.use(self.unused_stack());
   // Of two there is no choice.
   if (most_ > 2 && topology::of_this_machine().has_groups()) {
@@ -258,13 +258,13 @@ void compute_pool::work(compute_worker& self) noexcept {
   }
   do {
     // relaxed: a hint; under the mutex it is certain
-    if (surplus_.load(std::memory_order_relaxed)) rest(self);
+    if (surplus_.load(std::memory_order_relaxed)) suspend_surplus(self);
     searching_.fetch_add(1, std::memory_order_relaxed);  // relaxed: one too few wakes another
     // relaxed: as above
     while (!surplus_.load(std::memory_order_relaxed) && search(self, nullptr)) {}
     searching_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: ordered by the mutex, under which it looks again
   } while (fall_asleep(self));
-  this_compute_worker = nullptr;
+  this_compute_carrier = nullptr;
   sched::set_current_carrier(nullptr);
 }
 
@@ -279,28 +279,28 @@ void compute_pool::carrier_blocks() noexcept {
   if (queued_.load(std::memory_order_relaxed) != 0 || anything_to_steal()) wake_one();
 }
 
-void compute_pool::carrier_goes_on() noexcept {
+void compute_pool::carrier_resumes() noexcept {
   std::lock_guard guard{mutex_};
   --blocked_;
   recount();
 }
 
 // One that took the place of a carrier that blocked, and is one too many. If it was counted on, another comes.
-void compute_pool::rest(compute_worker& self) noexcept {
+void compute_pool::suspend_surplus(compute_carrier& self) noexcept {
   {
     std::lock_guard guard{mutex_};
     // relaxed: under the mutex, as the next
     if (stopping_ || !surplus_.load(std::memory_order_relaxed)) return;
-    self.bell_.prepare();
-    resting_.push_back(&self);
+    self.event_count_.prepare_wait();
+    suspended_.push_back(&self);
     recount();
     auto* another = queued_.load(std::memory_order_relaxed) != 0 ? sleeper() : nullptr;
     if (another) {
-      get_up(*another);
+      mark_awake(*another);
       wake(*another);
     }
   }
-  self.bell_.wait();
+  self.event_count_.wait();
 }
 
 // Under the mutex, as what follows.
@@ -308,56 +308,56 @@ std::size_t compute_pool::allowed() const noexcept { return most_ + std::min(blo
 
 std::size_t compute_pool::present() const noexcept {
   // relaxed: changed under the mutex
-  return started_.load(std::memory_order_relaxed) - resting_.size();
+  return started_.load(std::memory_order_relaxed) - suspended_.size();
 }
 
 void compute_pool::recount() noexcept {
   auto may = allowed(), are = present();
-  // seq_cst: before the workers' attention is called for; pairs with wake_for_frames()
+  // seq_cst: before the carriers' attention is called for; pairs with wake_for_frames()
   asleep_.store(sleepers_.size() + (may > are ? may - are : 0), std::memory_order_seq_cst);
   surplus_.store(are > may, std::memory_order_relaxed);  // relaxed: read under the mutex as well
 }
 
 void compute_pool::call_for_attention() noexcept {
-  // acquire: the workers are made; pairs with start_worker()
+  // acquire: the carriers are made; pairs with start_carrier()
   auto count = started_.load(std::memory_order_acquire);
-  for (std::size_t i = 0; i < count; ++i) workers_[i]->deque_.call_for_attention();
+  for (std::size_t i = 0; i < count; ++i) carriers_[i]->deque_.call_for_attention();
   base::asymmetric_fence_heavy();  // of those who push, one sees the call, or its frame is seen after it
 }
 
 bool compute_pool::anything_to_steal() const noexcept {
-  // acquire: the workers are made; pairs with start_worker()
+  // acquire: the carriers are made; pairs with start_carrier()
   auto count = started_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < count; ++i) {
-    if (!workers_[i]->deque_.empty()) return true;
+    if (!carriers_[i]->deque_.empty()) return true;
   }
   return false;
 }
 
 // True: woken, or there is something. False: the pool ends.
-bool compute_pool::fall_asleep(compute_worker& self) noexcept {
+bool compute_pool::fall_asleep(compute_carrier& self) noexcept {
   {
     std::lock_guard guard{mutex_};
     // relaxed, both: under the mutex
     if (queued_.load(std::memory_order_relaxed) != 0) return true;
     if (stopping_) return false;
     if (surplus_.load(std::memory_order_relaxed)) return true;
-    self.bell_.prepare();
+    self.event_count_.prepare_wait();
     self.asleep_ = true;
     sleepers_.push_back(&self);
     recount();
   }
   call_for_attention();
   bool stays = !anything_to_steal();
-  if (stays) self.bell_.wait();
+  if (stays) self.event_count_.wait();
   std::lock_guard guard{mutex_};
-  if (!stays) self.bell_.forget();
-  if (self.asleep_) get_up(self);
+  if (!stays) self.event_count_.cancel_wait();
+  if (self.asleep_) mark_awake(self);
   return true;
 }
 
 // Under the mutex.
-void compute_pool::get_up(compute_worker& self) noexcept {
+void compute_pool::mark_awake(compute_carrier& self) noexcept {
   self.asleep_ = false;
   std::erase(sleepers_, &self);
   recount();
@@ -367,20 +367,20 @@ void compute_pool::wake_one() noexcept {
   std::unique_lock lock{mutex_};
   auto* sleeps = sleeper();
   if (!sleeps) {
-    if (!stopping_) static_cast<void>(start_worker());
+    if (!stopping_) static_cast<void>(start_carrier());
     return;
   }
-  get_up(*sleeps);
+  mark_awake(*sleeps);
   lock.unlock();
   wake(*sleeps);
 }
 
 // Under the mutex. Whether there is one more.
-bool compute_pool::start_worker() noexcept {
+bool compute_pool::start_carrier() noexcept {
   if (present() >= allowed()) return false;
-  if (!resting_.empty()) {
-    auto* back = resting_.back();
-    resting_.pop_back();
+  if (!suspended_.empty()) {
+    auto* back = suspended_.back();
+    suspended_.pop_back();
     recount();
     wake(*back);
     return true;
@@ -388,13 +388,13 @@ bool compute_pool::start_worker() noexcept {
   // relaxed: changed under the mutex
   auto index = started_.load(std::memory_order_relaxed);
   try {
-    auto made = std::make_unique<compute_worker>(this, index + 1);
+    auto made = std::make_unique<compute_carrier>(this, index + 1);
     made->thread_ = std::thread{[this, self = made.get()] { work(*self); }};
-    workers_[index] = std::move(made);
+    carriers_[index] = std::move(made);
   } catch (const std::exception&) {
     return false;  // no more threads to be had
   }
-  // release: the worker is made; pairs with those who look at it
+  // release: the carrier is made; pairs with those who look at it
   started_.store(index + 1, std::memory_order_release);
   recount();
   return true;
@@ -428,7 +428,7 @@ compute_statistics compute_pool::statistics() const noexcept {
           .ready = ready_.size(),
           .blocked = blocked_,
           .begun = begun_,
-          .went_on = went_on_,
+          .resumed = resumed_,
           .refused = refused_,
           .stolen = stolen_.load(std::memory_order_relaxed),
           .exceptions_lost = exceptions_lost_.load(std::memory_order_relaxed)};

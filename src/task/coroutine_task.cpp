@@ -2,8 +2,8 @@
 
 #include <exception>
 
+#include <weft/sched/direct_switch.hpp>
 #include <weft/sched/scheduler.hpp>
-#include <weft/sched/turn.hpp>
 #include <weft/task/transfer.hpp>
 
 #include "sched/carrier.hpp"
@@ -35,7 +35,7 @@ class coroutine_state::return_from_outside final : public wait_step {
 };
 
 std::coroutine_handle<> coroutine_state::call_back(coroutine_link here) noexcept {
-  if (sched::this_runnable() == this) return go_on_with(here.handle());  // it ran as part of the task
+  if (sched::this_runnable() == this) return transfer_to(here.handle());  // it ran as part of the task
   suspend(here, return_from_outside::step());
   auto seen = outside::no;
   // release: where to go on; acquire: the task as its carrier left it; pairs with stays_outside()
@@ -87,7 +87,7 @@ void coroutine_state::let_others_run() noexcept {
 
 bool coroutine_state::let_others_run_if_any() noexcept {
   leave_own_code(carrier());
-  if (sched::goes_on_alone(carrier(), *this)) {
+  if (sched::continues_alone(carrier(), *this)) {
     took_turn();
     return false;
   }

@@ -46,7 +46,7 @@ constexpr duration longest_pause = std::chrono::milliseconds{250};
 
 }  // namespace
 
-std::mutex deadlock_detector::looking_;
+std::mutex deadlock_detector::scan_mutex_;
 
 deadlock_detector::deadlock_detector(sched::scheduler& home, tracking_options options, report_function report)
     : home_{home}, options_{std::move(options)}, report_{std::move(report)} {}
@@ -54,7 +54,7 @@ deadlock_detector::deadlock_detector(sched::scheduler& home, tracking_options op
 void deadlock_detector::start() {
   // A virtual clock stands for a test, which looks by itself.
   if (virtual_clock::active()) return;
-  home_.ring_when_busy(sched::busy_bell::deadlocks, &bell_);
+  home_.notify_when_busy(sched::busy_listener::deadlocks, &event_count_);
   thread_ = std::thread{[this] { work(); }};
 }
 
@@ -64,7 +64,7 @@ void deadlock_detector::stop() noexcept {
     stopping_ = true;
   }
   changed_.notify_all();
-  bell_.ring();
+  event_count_.notify();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -79,43 +79,43 @@ void deadlock_detector::work() {
   while (sleep(pause)) {
     const auto progress = home_.statistics().resumed;
     const auto began = std::chrono::steady_clock::now();
-    look_for_cycles();
+    report_cycles();
     const auto took = std::chrono::steady_clock::now() - began;
     const auto slept = pause;
     pause = std::max<duration>(options_.look_every, 100 * took);
-    bell_.prepare();
+    event_count_.prepare_wait();
     // Two looks without anything run between them: the second has seen every wait.
     if (!home_.all_idle() || std::exchange(last_progress_, progress) != progress) {
-      bell_.forget();
+      event_count_.cancel_wait();
       continue;
     }
-    const bool told = look_whether_everything_sleeps(progress);
+    const bool is_settled = check_whether_everything_sleeps(progress);
     std::unique_lock lock{mutex_};
     if (stopping_) return;
     lock.unlock();
-    if (told && home_.all_idle() && home_.statistics().resumed == progress) {
-      bell_.wait();
+    if (is_settled && home_.all_idle() && home_.statistics().resumed == progress) {
+      event_count_.wait();
     } else {
-      bell_.forget();
-      // Such a thread rings no bell when it begins to wait; it may run for long, or just have been started.
-      if (!told) pause = std::max(pause, std::min(2 * slept, longest_pause));
+      event_count_.cancel_wait();
+      // Such a thread notifies nobody when it begins to wait; it may run for long, or just have been started.
+      if (!is_settled) pause = std::max(pause, std::min(2 * slept, longest_pause));
     }
   }
 }
 
-std::vector<deadlock> deadlock_detector::find_cycles(looks_at what) {
-  std::lock_guard guard{looking_};
+std::vector<deadlock> deadlock_detector::find_cycles(which_waits what) {
+  std::lock_guard guard{scan_mutex_};
   clock_held clock{home_};
   wait_graph graph;
   auto& registry = task_registry::global();
   registry.for_each(
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         const auto wait = entry.wait_number();
         const bool lasts = std::exchange(entry.seen_wait_, wait) == wait;
         return wait % 2 == 1 && entry.reported_wait_ != wait && entry.harmless_wait_ != wait &&
-               (lasts || what == looks_at::every_wait);
+               (lasts || what == which_waits::every_wait);
       },
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         auto wait = entry.describe();
         // Not looked at again while it lasts, so that a stack that was put away stays so.
         if (entry.task().deadline() != no_deadline || !has_known_case(wait)) entry.harmless_wait_ = entry.wait_number();
@@ -135,10 +135,10 @@ deadlock deadlock_detector::confirm(const std::vector<std::uint64_t>& cycle) con
   std::map<std::uint64_t, task_snapshot> seen;
   wait_graph graph;
   task_registry::global().for_each(
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         return entry.seen_wait_ == entry.wait_number() && std::ranges::find(cycle, entry.number()) != cycle.end();
       },
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         seen.emplace(entry.number(), take_snapshot_of_held(entry));
         graph.add(&entry.task(), entry.number(), entry.describe().cases);
       });
@@ -147,29 +147,29 @@ deadlock deadlock_detector::confirm(const std::vector<std::uint64_t>& cycle) con
   // What is only reported is reported once. What is ended may close anew, with the same waits of the others.
   if (options_.then == deadlock_action::report) {
     task_registry::global().for_each(
-        [&](task_extras& entry) {
+        [&](task_side_record& entry) {
           if (seen.contains(entry.number())) entry.reported_wait_ = entry.wait_number();
           return false;
         },
-        [](task_extras&) {});
+        [](task_side_record&) {});
   }
   deadlock found;
   for (auto number : cycle) found.tasks.push_back(std::move(seen.at(number)));
   return found;
 }
 
-void deadlock_detector::look_for_cycles() {
-  for (const auto& found : find_cycles(looks_at::lasting_waits)) tell(found);
+void deadlock_detector::report_cycles() {
+  for (const auto& found : find_cycles(which_waits::lasting_waits)) report(found);
 }
 
-bool deadlock_detector::look_whether_everything_sleeps(std::uint64_t progress) {
-  if (told_asleep_at_ == progress || !home_.nothing_is_due()) return true;
+bool deadlock_detector::check_whether_everything_sleeps(std::uint64_t progress) {
+  if (reported_asleep_at_ == progress || !home_.nothing_is_due()) return true;
   if (other_threads_run()) return false;
   auto all = all_if_everything_sleeps();
   // Nothing has run while we looked.
   if (all.empty() || !home_.nothing_is_due() || home_.statistics().resumed != progress) return true;
-  told_asleep_at_ = progress;
-  tell({.tasks = std::move(all), .everything_sleeps = true});
+  reported_asleep_at_ = progress;
+  report({.tasks = std::move(all), .everything_sleeps = true});
   return true;
 }
 
@@ -177,26 +177,26 @@ bool deadlock_detector::look_whether_everything_sleeps(std::uint64_t progress) {
 std::vector<task_snapshot> deadlock_detector::all_if_everything_sleeps() const {
   std::vector<task_snapshot> all;
   std::size_t waiting = 0;
-  bool somebody_may_go_on = false;
+  bool any_may_resume = false;
   task_registry::global().for_each(
-      [&](task_extras& entry) {
-        if (entry.wait_number() % 2 == 0) somebody_may_go_on = true;
+      [&](task_side_record& entry) {
+        if (entry.wait_number() % 2 == 0) any_may_resume = true;
         ++waiting;
-        return !somebody_may_go_on;
+        return !any_may_resume;
       },
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         if (!is_for_tasks(entry.describe()) || entry.task().deadline() != no_deadline) {
-          somebody_may_go_on = true;
+          any_may_resume = true;
         } else {
           all.push_back(take_snapshot_of_held(entry));
         }
       });
   // One that could not be held was just woken.
-  if (somebody_may_go_on || all.size() != waiting) all.clear();
+  if (any_may_resume || all.size() != waiting) all.clear();
   return all;
 }
 
-void deadlock_detector::tell(const deadlock& found) {
+void deadlock_detector::report(const deadlock& found) {
   if (options_.on_deadlock) {
     options_.on_deadlock(found);
   } else {
@@ -229,7 +229,7 @@ void deadlock_detector::fail_waits(const deadlock& found) const {
 bool deadlock_detector::fail_waits_of(std::span<const std::uint64_t> numbers, waits which) noexcept {
   bool any = false;
   task_registry::global().for_each(
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         // Not in another wait than the one that was looked at, into which a cancel may have let it go on.
         if (entry.seen_wait_ != entry.wait_number()) return false;
         if (!std::ranges::binary_search(numbers, entry.number(), std::greater{})) return false;
@@ -237,7 +237,7 @@ bool deadlock_detector::fail_waits_of(std::span<const std::uint64_t> numbers, wa
         if (for_a_task == (which == waits::for_a_task)) any |= entry.task().end_wait(sched::wake_reason::deadlocked);
         return false;
       },
-      [](task_extras&) {});
+      [](task_side_record&) {});
   return any;
 }
 

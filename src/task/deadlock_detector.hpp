@@ -7,18 +7,18 @@
 #include <thread>
 #include <vector>
 
-#include <weft/base/bell.hpp>
+#include <weft/base/event_count.hpp>
 #include <weft/base/report.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/deadlock.hpp>
-#include <weft/task/task_extras.hpp>
+#include <weft/task/task_side_record.hpp>
 
 namespace weft {}
 
 namespace weft::detail {
 
 /// Which tasks a look examines.
-enum class looks_at : std::uint8_t {
+enum class which_waits : std::uint8_t {
   every_wait,
   lasting_waits,  ///< those that the look before has seen already
 };
@@ -48,17 +48,17 @@ class deadlock_detector {
   void stop() noexcept;
 
   /// The cycles that there are now and were not found before.
-  [[nodiscard]] std::vector<deadlock> find_cycles(looks_at what);
+  [[nodiscard]] std::vector<deadlock> find_cycles(which_waits what);
 
  private:
   void work();
   [[nodiscard]] bool sleep(duration time);
-  void look_for_cycles();
+  void report_cycles();
   /// False: nobody can tell as long as threads run that are none of weft's; look again.
-  [[nodiscard]] bool look_whether_everything_sleeps(std::uint64_t progress);
+  [[nodiscard]] bool check_whether_everything_sleeps(std::uint64_t progress);
   [[nodiscard]] std::vector<task_snapshot> all_if_everything_sleeps() const;
   [[nodiscard]] deadlock confirm(const std::vector<std::uint64_t>& cycle) const;
-  void tell(const deadlock& found);
+  void report(const deadlock& found);
   void fail_waits(const deadlock& found) const;
   /// Which waits of a deadlock to end.
   enum class waits : std::uint8_t { for_a_task, otherwise };
@@ -68,12 +68,12 @@ class deadlock_detector {
   sched::scheduler& home_;
   const tracking_options options_;
   const report_function report_;
-  base::bell bell_;
-  static std::mutex looking_;  // one look at a time, of all runtimes'; guards what entries keep for the detectors
+  base::event_count event_count_;
+  static std::mutex scan_mutex_;  // one look at a time, of all runtimes'; guards what entries keep for the detectors
 
   // The thread's.
   std::uint64_t last_progress_ = ~std::uint64_t{0};
-  std::uint64_t told_asleep_at_ = ~std::uint64_t{0};  // the progress at which everything slept and was reported
+  std::uint64_t reported_asleep_at_ = ~std::uint64_t{0};  // the progress at which everything slept and was reported
 
   std::mutex mutex_;  // guards stopping_
   std::condition_variable changed_;

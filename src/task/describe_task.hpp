@@ -4,9 +4,9 @@
 
 namespace weft::detail {
 
-class task_state;
+class task_base;
 
 /// `task "name", spawned at file:line`, with the number that dumps give it where tasks are tracked.
-[[nodiscard]] std::string describe_task(const task_state& task);
+[[nodiscard]] std::string describe_task(const task_base& task);
 
 }  // namespace weft::detail

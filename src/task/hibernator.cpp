@@ -18,7 +18,7 @@ hibernator::hibernator(runtime& home, duration after) : home_{home}, after_{afte
 void hibernator::start() {
   // Time that a program makes up says nothing about how long memory lies idle.
   if (virtual_clock::active()) return;
-  home_.ring_when_busy(sched::busy_bell::hibernation, &bell_);
+  home_.notify_when_busy(sched::busy_listener::hibernation, &event_count_);
   thread_ = std::thread{[this] { work(); }};
   if (after_ != no_hibernation) pressure_.start([this] { relieve(); });
 }
@@ -29,7 +29,7 @@ void hibernator::stop() noexcept {
     stopping_ = true;
   }
   changed_.notify_all();
-  bell_.ring();
+  event_count_.notify();
   pressure_.stop();
   if (thread_.joinable()) thread_.join();
 }
@@ -37,24 +37,24 @@ void hibernator::stop() noexcept {
 // Two looks, for the same reason as ever: what is in the midst of a short wait is better left where it is.
 void hibernator::relieve() {
   constexpr auto short_wait = std::chrono::milliseconds{100};
-  look_in_background();
+  scan_in_background();
   {
     std::unique_lock lock{mutex_};
     if (changed_.wait_for(lock, short_wait, [this] { return stopping_; })) return;
   }
-  look_in_background();
+  scan_in_background();
   // relaxed: a number
   relieved_.fetch_add(1, std::memory_order_relaxed);
 }
 
 // Without the memory to look, there is something that waits for the next look.
-stack::put_away_counts hibernator::look_in_background() noexcept try {
-  return look(stack::patience::second_look);
+stack::put_away_counts hibernator::scan_in_background() noexcept try {
+  return scan(stack::patience::second_scan);
 } catch (const std::bad_alloc&) {
   return {.waiting = 1};
 }
 
-std::size_t hibernator::put_away_all() { return look(stack::patience::none).put_away; }
+std::size_t hibernator::put_away_all() { return scan(stack::patience::none).put_away; }
 
 // The thread is not among those that run after the seats: while it holds a task, nobody resumes that, and it must not
 // be kept waiting itself.
@@ -62,18 +62,18 @@ void hibernator::work() {
   base::become_own_thread("weft-hibernate");
   while (!sleep_for_period()) {
     const auto before = progress();
-    const auto found = look_in_background();
+    const auto found = scan_in_background();
     // relaxed: a number
-    looks_.fetch_add(1, std::memory_order_relaxed);
+    scans_.fetch_add(1, std::memory_order_relaxed);
     if (found.waiting != 0) continue;
-    bell_.prepare();
+    event_count_.prepare_wait();
     if (nothing_ran_since(before)) {
       // relaxed: for statistics
       asleep_.store(true, std::memory_order_relaxed);
-      bell_.wait();
+      event_count_.wait();
       asleep_.store(false, std::memory_order_relaxed);  // relaxed: as above
     } else {
-      bell_.forget();
+      event_count_.cancel_wait();
     }
   }
 }
@@ -97,15 +97,15 @@ bool hibernator::nothing_ran_since(std::uint64_t before) noexcept {
   return !stopping_ && home_.all_idle() && progress() == before;
 }
 
-stack::put_away_counts hibernator::look(stack::patience how) {
-  std::lock_guard guard{looking_};
+stack::put_away_counts hibernator::scan(stack::patience how) {
+  std::lock_guard guard{scan_mutex_};
   parked_virtual_threads tasks;
   stack::put_away_counts sum;
   if (statistics().obstacle.empty() && !stack::faults_reach_us()) give_up();
   const bool may_put_away = statistics().obstacle.empty() && (after_ != no_hibernation || how == stack::patience::none);
   for (auto* pool : home_.all_stacks()) {
     pool->free_images();
-    if (how == stack::patience::second_look) {
+    if (how == stack::patience::second_scan) {
       pool->trim_idle();
       if (pool->has_more_than_always_kept()) ++sum.waiting;
     }
@@ -114,7 +114,7 @@ stack::put_away_counts hibernator::look(stack::patience how) {
     sum.put_away += found.put_away;
     sum.waiting += found.waiting;
   }
-  if (how == stack::patience::second_look && base::give_back_idle_blocks(base::idleness::since_last_call))
+  if (how == stack::patience::second_scan && base::give_back_idle_blocks(base::idleness::since_last_call))
     ++sum.waiting;
   // relaxed: a number
   put_away_.fetch_add(sum.put_away, std::memory_order_relaxed);
@@ -133,7 +133,7 @@ hibernation_statistics hibernator::statistics() const noexcept {
   if (now.obstacle.empty() && lost_faults_.load(std::memory_order_relaxed)) {
     now.obstacle = "the program has installed a handler for SIGSEGV of its own";
   }
-  now.looks = looks_.load(std::memory_order_relaxed);
+  now.looks = scans_.load(std::memory_order_relaxed);
   now.put_away = put_away_.load(std::memory_order_relaxed);
   now.brought_back = stack::brought_back();
   now.relieved = relieved_.load(std::memory_order_relaxed);  // relaxed: a number

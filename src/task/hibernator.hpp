@@ -6,9 +6,9 @@
 #include <mutex>
 #include <thread>
 
-#include <weft/base/bell.hpp>
-#include <weft/stack/hibernation.hpp>
-#include <weft/task/hibernation.hpp>
+#include <weft/base/event_count.hpp>
+#include <weft/stack/parked_flows.hpp>
+#include <weft/task/hibernation_statistics.hpp>
 
 #include "task/memory_pressure.hpp"
 
@@ -44,15 +44,15 @@ class hibernator {
   void relieve();
 
   /// For the pools.
-  [[nodiscard]] base::bell& bell() noexcept { return bell_; }
+  [[nodiscard]] base::event_count& event_count() noexcept { return event_count_; }
 
   [[nodiscard]] hibernation_statistics statistics() const noexcept;
 
  private:
   void work();
   /// In the answer, `waiting` counts whatever a later look may have to do.
-  stack::put_away_counts look(stack::patience how);
-  stack::put_away_counts look_in_background() noexcept;
+  stack::put_away_counts scan(stack::patience how);
+  stack::put_away_counts scan_in_background() noexcept;
   [[nodiscard]] bool sleep_for_period();
   [[nodiscard]] bool nothing_ran_since(std::uint64_t progress) noexcept;
   [[nodiscard]] std::uint64_t progress() const noexcept;
@@ -60,11 +60,11 @@ class hibernator {
 
   runtime& home_;
   const duration after_;
-  base::bell bell_;
-  std::atomic<std::uint64_t> looks_{0}, put_away_{0}, relieved_{0};
+  base::event_count event_count_;
+  std::atomic<std::uint64_t> scans_{0}, put_away_{0}, relieved_{0};
   std::atomic<bool> lost_faults_{false}, asleep_{false};
 
-  std::mutex looking_;  // one look at a time
+  std::mutex scan_mutex_;  // one look at a time
 
   std::mutex mutex_;  // guards stopping_
   std::condition_variable changed_;

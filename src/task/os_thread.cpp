@@ -13,7 +13,7 @@
 #include <weft/sched/scheduler.hpp>
 #include <weft/task/host.hpp>
 #include <weft/task/sleep.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "base/thread_object.hpp"
 #include "sched/carrier.hpp"
@@ -38,14 +38,14 @@ class keeps_errno {
 };
 
 /// An OS thread that waits for a task or an object of weft's.
-class os_thread_state final : public task_state {
+class os_thread_state final : public task_base {
  public:
-  os_thread_state() noexcept : task_state{task_kind::os_thread, nullptr, {}} {}
+  os_thread_state() noexcept : task_base{task_kind::os_thread, nullptr, {}} {}
   ~os_thread_state() override {
-    // Here, where it is whole: what ends with the extras is the program's, and may wait.
-    while (auto* mine = extras()) {
-      forget_extras();
-      drop_extras(*mine);
+    // Here, where it is whole: what ends with the side record is the program's, and may wait.
+    while (auto* mine = side_record()) {
+      forget_side_record();
+      drop_side_record(*mine);
     }
     if (sched::this_runnable() == this) sched::set_this_runnable(nullptr);
   }
@@ -97,7 +97,7 @@ class os_thread_state final : public task_state {
 
   void yield() noexcept override { std::this_thread::yield(); }
 
-  void borrow_deadline(const task_state& coroutine) noexcept {
+  void borrow_deadline(const task_base& coroutine) noexcept {
     has_borrowed_ = true;
     if (deadline() != coroutine.deadline()) set_deadline(coroutine.deadline());
   }
@@ -181,7 +181,7 @@ std::size_t os_threads_asleep() noexcept {
   return threads_asleep.load(std::memory_order_relaxed);
 }
 
-task_state& this_os_thread() noexcept {
+task_base& this_os_thread() noexcept {
   auto& state = base::thread_object<os_thread_state>::here();
   // While a carrier runs a coroutine, that is what its thread runs.
   if (!sched::this_runnable()) {
@@ -191,7 +191,7 @@ task_state& this_os_thread() noexcept {
   return state;
 }
 
-task_state& os_thread_under(const task_state& coroutine) noexcept {
+task_base& os_thread_under(const task_base& coroutine) noexcept {
   auto& state = base::thread_object<os_thread_state>::here();
   state.borrow_deadline(coroutine);
   return state;
@@ -200,7 +200,7 @@ task_state& os_thread_under(const task_state& coroutine) noexcept {
 void about_to_block(wait_kind kind) noexcept {
   auto* running = sched::current_runnable();
   if (!running) return;
-  auto& coroutine = static_cast<task_state&>(*running);  // a virtual thread would park
+  auto& coroutine = static_cast<task_base&>(*running);  // a virtual thread would park
   coroutine.home_host()->count_blocking_wait(coroutine, kind);
 }
 
@@ -216,7 +216,7 @@ blocked_in_place::~blocked_in_place() {
 }
 
 bool sleep_operation::arm(wait_node& node) noexcept {
-  auto& task = static_cast<task_state&>(*node.task);
+  auto& task = static_cast<task_base&>(*node.task);
   if (task.kind() == task_kind::os_thread) {
     static_cast<os_thread_state&>(task).add_timer(until_, node.case_index);
     return false;
@@ -227,7 +227,7 @@ bool sleep_operation::arm(wait_node& node) noexcept {
 }
 
 void sleep_operation::disarm(wait_node& node) noexcept {
-  auto& task = static_cast<task_state&>(*node.task);
+  auto& task = static_cast<task_base&>(*node.task);
   if (task.kind() == task_kind::os_thread) return static_cast<os_thread_state&>(task).forget_timer();
   timer_.disarm();
 }

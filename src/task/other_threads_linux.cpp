@@ -36,11 +36,11 @@ bool other_threads_than(std::size_t waiting) {
 bool other_threads_run() {
   std::size_t waiting = 0;
   task_registry::global().for_each(
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         if (entry.task().kind() == task_kind::os_thread && entry.wait_number() % 2 == 1) ++waiting;
         return false;
       },
-      [](task_extras&) {});
+      [](task_side_record&) {});
   return other_threads_than(waiting);
 }
 

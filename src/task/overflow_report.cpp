@@ -24,7 +24,7 @@ void write_out(std::string_view text) noexcept {
 
 /// The virtual thread that the interrupted code belongs to.
 const virtual_thread* running_thread() noexcept {
-  const auto* running = static_cast<const task_state*>(sched::current_runnable());
+  const auto* running = static_cast<const task_base*>(sched::current_runnable());
   if (running == nullptr || running->kind() != task_kind::virtual_thread) return nullptr;
   return static_cast<const virtual_thread*>(running);
 }

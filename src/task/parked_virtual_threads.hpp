@@ -1,6 +1,6 @@
 #pragma once
 
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
 
 namespace weft::detail {
 

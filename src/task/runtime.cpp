@@ -52,20 +52,20 @@ namespace {
   return wanted.tasks == tracking::on || (wanted.tasks == tracking::automatic && by_default);
 }
 
-[[nodiscard]] sched::watch_options with_warnings(sched::watch_options watch, const runtime_options& options) {
-  if (!watch.warn && options.warnings.stalled_over.value() != duration::max()) {
-    watch.warn = options.report;
-    watch.warn_after = options.warnings.stalled_over;
+[[nodiscard]] sched::watchdog_options with_warnings(sched::watchdog_options watchdog, const runtime_options& options) {
+  if (!watchdog.warn && options.warnings.stalled_over.value() != duration::max()) {
+    watchdog.warn = options.report;
+    watchdog.warn_after = options.warnings.stalled_over;
   }
-  return watch;
+  return watchdog;
 }
 
-[[nodiscard]] std::string describe(const detail::task_state& task) { return detail::describe_task(task); }
+[[nodiscard]] std::string describe(const detail::task_base& task) { return detail::describe_task(task); }
 
 /// For checks that fail.
 void report_caller() {
   if (const auto* running = sched::current_runnable()) {
-    std::fprintf(stderr, "  by the %s\n", describe(static_cast<const detail::task_state&>(*running)).c_str());
+    std::fprintf(stderr, "  by the %s\n", describe(static_cast<const detail::task_base&>(*running)).c_str());
   } else {
     std::fprintf(stderr, "  by an OS thread that runs no task\n");
   }
@@ -94,7 +94,7 @@ runtime::runtime(runtime_options wanted) : runtime{checked_tag{}, checked(std::m
 runtime::runtime(checked_tag, runtime_options options)
     : host{{.seats = options.seats,
             .make_driver = std::move(options.make_driver),
-            .watch = with_warnings(std::move(options.watch), options)},
+            .watchdog = with_warnings(std::move(options.watchdog), options)},
            {.default_stacks = default_stacks_,
             .blocking = blocking_,
             .compute = compute_,
@@ -118,9 +118,9 @@ runtime::runtime(checked_tag, runtime_options options)
     detector_->start();
   }
   hibernator_ = std::make_unique<detail::hibernator>(*this, options.hibernate_after);
-  default_stacks_.ring_when_brought_back(&hibernator_->bell());
+  default_stacks_.notify_when_brought_back(&hibernator_->event_count());
   hibernator_->start();
-  if (warnings_.asleep == asleep_warning::yes && !tracks_tasks()) tell_when_asleep(*this);
+  if (warnings_.asleep == asleep_warning::yes && !tracks_tasks()) notify_when_asleep(*this);
 }
 
 // Before the members go: a carrier may still be giving a stack back.
@@ -134,19 +134,19 @@ runtime::~runtime() {
 void runtime::shut_down() noexcept {
   {
     std::vector<std::stop_source> stops;
-    std::unique_lock lock{adopted_mutex_};
+    std::unique_lock lock{detached_mutex_};
     shutting_down_ = true;
-    for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) {
+    for (auto* task = detached_.front(); task; task = detached_.next(*task)) {
       task->request_cancel();
       if (auto stop = task->stop_source()) stops.push_back(std::move(*stop));
     }
     lock.unlock();
     for (auto& stop : stops) stop.request_stop();  // without the lock: it calls others' code
     lock.lock();
-    auto none_is_left = [this] { return adopted_.empty(); };
+    auto none_is_left = [this] { return detached_.empty(); };
     auto patience = real_deadline(deadline_after(shutdown_report_after_));
-    if (patience != no_deadline && !adopted_changed_.wait_until(lock, patience, none_is_left)) report_what_is_left();
-    adopted_changed_.wait(lock, none_is_left);
+    if (patience != no_deadline && !detached_changed_.wait_until(lock, patience, none_is_left)) report_what_is_left();
+    detached_changed_.wait(lock, none_is_left);
   }
   if (detector_) detector_->stop();
   hibernator_->stop();
@@ -155,13 +155,13 @@ void runtime::shut_down() noexcept {
   base::give_back_idle_blocks(base::idleness::now);
 }
 
-// Under adopted_mutex_, without which no task in the list ends.
+// Under detached_mutex_, without which no task in the list ends.
 void runtime::report_what_is_left() noexcept {
   constexpr std::size_t most_named = 32;
   std::size_t count = 0;
   std::set<std::uint64_t> named;
-  for (auto* task = adopted_.front(); task; task = adopted_.next(*task)) {
-    if (auto* extras = task->extras()) named.insert(extras->number());
+  for (auto* task = detached_.front(); task; task = detached_.next(*task)) {
+    if (auto* record = task->side_record()) named.insert(record->number());
     if (++count > most_named) continue;
     report_("the runtime cannot end: it cancelled the " + describe(*task) + ", which " +
             (task->is_parked() ? "waits (" + std::string{to_string(task->waits_for())} + ")" : "runs") +
@@ -220,19 +220,19 @@ stack::stack_pool& runtime::other_stacks(std::size_t stack_bytes) {
   auto& pool = other_stacks_[stack_bytes];
   if (!pool) {
     pool = std::make_unique<stack::stack_pool>(stack_bytes);
-    pool->ring_when_brought_back(&hibernator_->bell());
+    pool->notify_when_brought_back(&hibernator_->event_count());
   }
   return *pool;
 }
 
-void runtime::adopt(detail::task_state& task) noexcept {
+void runtime::keep_until_end(detail::task_base& task) noexcept {
   bool cancel_it = false;
   {
-    std::lock_guard guard{adopted_mutex_};
+    std::lock_guard guard{detached_mutex_};
     // Before observing: the end may come at once, and takes the task out under the same mutex.
-    adopted_.push_back(task);
+    detached_.push_back(task);
     if (!task.observe_end(*this)) {
-      base::intrusive_list<detail::task_state>::remove(task);
+      base::intrusive_list<detail::task_base>::remove(task);
       if (task.thrown()) nobody_caught(task, task.thrown());
     } else {
       cancel_it = shutting_down_;
@@ -241,14 +241,14 @@ void runtime::adopt(detail::task_state& task) noexcept {
   if (cancel_it) task.cancel();
 }
 
-void runtime::on_end(detail::task_state& task, const std::exception_ptr& error) noexcept {
+void runtime::on_end(detail::task_base& task, const std::exception_ptr& error) noexcept {
   if (error) nobody_caught(task, error);
-  std::lock_guard guard{adopted_mutex_};
-  base::intrusive_list<detail::task_state>::remove(task);
-  adopted_changed_.notify_all();
+  std::lock_guard guard{detached_mutex_};
+  base::intrusive_list<detail::task_base>::remove(task);
+  detached_changed_.notify_all();
 }
 
-void runtime::nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept {
+void runtime::nobody_caught(const detail::task_base& task, const std::exception_ptr& error) noexcept {
   report_("an exception left the " + describe(task) + ", which was detached: " + what(error));
   std::rethrow_exception(error);  // nobody can catch it here either: std::terminate() knows it as the current one
 }
@@ -261,7 +261,7 @@ std::vector<blocking_wait_site> runtime::blocking_waits_in_coroutines() const {
   return found;
 }
 
-void runtime::count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept {
+void runtime::count_blocking_wait(const detail::task_base& coroutine, wait_kind kind) noexcept {
   const auto& site = coroutine.site();
   bool is_first = false;
   {
@@ -276,7 +276,7 @@ void runtime::count_blocking_wait(const detail::task_state& coroutine, wait_kind
   }
 }
 
-void runtime::report_held_lock(const detail::task_state& task, const void* lock) noexcept try {
+void runtime::report_held_lock(const detail::task_base& task, const void* lock) noexcept try {
   {
     std::lock_guard guard{held_locks_mutex_};
     if (!held_locks_.emplace(task.site().file_name(), task.site().line()).second) return;

@@ -38,7 +38,7 @@ void scope::throw_errors() {
   std::rethrow_exception(errors.front());
 }
 
-void scope::adopt(detail::task_state& child) {
+void scope::register_child(detail::task_base& child) {
   bool cancel_it = false;
   {
     std::lock_guard guard{lock_};
@@ -96,12 +96,12 @@ void scope::wait_for_cancelled() noexcept {
 
 void scope::cancel() noexcept {
   std::vector<std::stop_source> stops;  // requested after the lock was let go: they call others' code
-  base::intrusive_list<wait_node> told;
+  base::intrusive_list<wait_node> notified;
   {
     std::lock_guard guard{lock_};
     cancelled_ = true;
     while (auto* owner = owners_.pop_front()) {
-      if (owner->claim()) told.push_back(*owner);
+      if (owner->claim()) notified.push_back(*owner);
     }
     // Under the lock: a child that ends takes itself out under it, so those in the list live.
     for (auto* child = children_.front(); child; child = children_.next(*child)) {
@@ -110,7 +110,7 @@ void scope::cancel() noexcept {
     }
   }
   for (auto& stop : stops) stop.request_stop();
-  while (auto* owner = told.pop_front()) owner->notify();  // it may end the scope: touch nothing of it
+  while (auto* owner = notified.pop_front()) owner->notify();  // it may end the scope: touch nothing of it
 }
 
 std::size_t scope::size() const noexcept {
@@ -118,7 +118,7 @@ std::size_t scope::size() const noexcept {
   return count_;
 }
 
-void scope::on_end(detail::task_state& child, const std::exception_ptr& error) noexcept {
+void scope::on_end(detail::task_base& child, const std::exception_ptr& error) noexcept {
   bool first_failure = false;
   if (error) {
     std::lock_guard guard{lock_};
@@ -129,7 +129,7 @@ void scope::on_end(detail::task_state& child, const std::exception_ptr& error) n
   base::intrusive_list<wait_node> claimed;
   {
     std::lock_guard guard{lock_};
-    base::intrusive_list<detail::task_state>::remove(child);
+    base::intrusive_list<detail::task_base>::remove(child);
     if (--count_ == 0) {
       for (auto* waiting : {&joiners_, &owners_}) {
         while (auto* joiner = waiting->pop_front()) {
@@ -164,10 +164,10 @@ void scope::join_operation::disarm(wait_node& node) noexcept {
 }
 
 void scope::join_operation::describe(detail::wait_description& into) const {
-  std::vector<const detail::task_state*> children;
+  std::vector<const detail::task_base*> children;
   {
     std::lock_guard guard{target_->lock_};
-    target_->children_.for_each([&](const detail::task_state& child) { children.push_back(&child); });
+    target_->children_.for_each([&](const detail::task_base& child) { children.push_back(&child); });
   }
   into.add_known(kind, "scope", target_, std::move(children));
 }

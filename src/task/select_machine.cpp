@@ -44,7 +44,7 @@ std::uint32_t prime_from(std::uint32_t number) noexcept {
 
 }  // namespace
 
-void await_decision(task_state& task) noexcept {
+void await_decision(task_base& task) noexcept {
   constexpr unsigned before_others_run = 64;
   for (unsigned tries = 0; !task.was_notified(); ++tries) {
     if (tries < before_others_run) {

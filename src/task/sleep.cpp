@@ -1,7 +1,7 @@
 #include <weft/task/sleep.hpp>
 
 #include <weft/task/coroutine_task.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 

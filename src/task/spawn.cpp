@@ -34,7 +34,7 @@ host& host_to_spawn_in() {
   return *home;
 }
 
-void wait_to_join(task_state& target) {
+void wait_to_join(task_base& target) {
   if (!target.has_ended()) wait_uncancelled(end_operation{target}, "join_handle::join()");
 }
 
@@ -50,7 +50,7 @@ std::mutex& cancellers() noexcept {
 
 void wait_for_cancellers() noexcept { std::lock_guard guard{cancellers()}; }
 
-void cancel_through(const std::atomic<task_state*>& handle) noexcept {
+void cancel_through(const std::atomic<task_base*>& handle) noexcept {
   std::optional<std::stop_source> stop;
   {
     std::lock_guard guard{cancellers()};
@@ -68,7 +68,7 @@ void cancel_through(const std::atomic<task_state*>& handle) noexcept {
   if (stop) stop->request_stop();  // without the mutex: it calls others' code
 }
 
-void wait_for_end(task_state& target) noexcept {
+void wait_for_end(task_base& target) noexcept {
   if (target.has_ended()) return;
   auto* home = target.home_host();
   if (const duration patience = home->cancelled_over(); patience != duration::max()) {

@@ -3,7 +3,7 @@
 #include <new>
 
 #include <weft/task/host.hpp>
-#include <weft/task/kept_operation.hpp>
+#include <weft/task/pinned_operation.hpp>
 #include <weft/task/spawn.hpp>
 
 namespace weft::detail {
@@ -12,17 +12,17 @@ stack_call_base::~stack_call_base() {
   if (task_) task_->release();
 }
 
-std::error_code stack_call_base::begin(task_state& waiter) {
+std::error_code stack_call_base::begin(task_base& waiter) {
   auto* home = waiter.home_host() ? waiter.home_host() : host::current();
   WEFT_CHECK(home != nullptr, "it is called in a task of weft::run(), or in its plain form", "call", this);
   auto& stacks = home->stacks();
   auto slot = stacks.allocate();
   if (!slot) return slot.error();
   auto body = [this] { call(); };
-  auto& made = virtual_thread_running<void, decltype(body)>::make(home, site_, **slot, body);
+  auto& made = spawned_virtual_thread<void, decltype(body)>::make(home, site_, **slot, body);
   made.set_deadline(waiter.deadline());
   try {
-    inherit_extras(made, principal_of(waiter));
+    inherit_side_record(made, represented_task(waiter));
   } catch (const std::bad_alloc&) {
     made.release();
     return std::make_error_code(std::errc::not_enough_memory);
@@ -35,7 +35,7 @@ std::error_code stack_call_base::begin(task_state& waiter) {
 
 bool stack_call_base::arm(wait_node& node) {
   if (!std::exchange(has_begun_, true)) {
-    if (auto why = begin(static_cast<task_state&>(*node.task))) refuse(why);
+    if (auto why = begin(static_cast<task_base&>(*node.task))) refuse(why);
   }
   return task_ ? task_->arm_end(node) : node.claim();
 }

@@ -4,16 +4,16 @@
 #include <vector>
 
 #include <weft/sched/scheduler.hpp>
-#include <weft/task/task_extras.hpp>
+#include <weft/task/task_side_record.hpp>
 #include <weft/task/task_snapshot.hpp>
 
 namespace weft::detail {
 
 /// Who it is, and nothing of what it does. Where the task cannot end meanwhile.
-[[nodiscard]] task_snapshot identify(const task_extras& entry);
+[[nodiscard]] task_snapshot identify(const task_side_record& entry);
 
 /// Whoever holds the task in a wait that parked.
-[[nodiscard]] task_snapshot take_snapshot_of_held(const task_extras& entry);
+[[nodiscard]] task_snapshot take_snapshot_of_held(const task_side_record& entry);
 
 /// What the tracked tasks of one runtime were doing, with the OS threads; or, null, of all.
 [[nodiscard]] std::vector<task_snapshot> snapshots_of(const sched::scheduler* which);

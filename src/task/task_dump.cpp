@@ -14,7 +14,7 @@ namespace weft::detail {
 std::vector<task_snapshot> snapshots_of(const sched::scheduler* which) {
   std::vector<task_snapshot> all;
   task_registry::global().for_each(
-      [&](task_extras& entry) {
+      [&](task_side_record& entry) {
         auto* home = entry.task().home();
         if (which && home != which && home != nullptr) return false;
         // Whoever joined it knows already; only its memory is yet to go.
@@ -23,7 +23,7 @@ std::vector<task_snapshot> snapshots_of(const sched::scheduler* which) {
         all.push_back(identify(entry));
         return entry.wait_number() % 2 == 1;
       },
-      [&](task_extras& entry) { all.back() = take_snapshot_of_held(entry); });
+      [&](task_side_record& entry) { all.back() = take_snapshot_of_held(entry); });
   // An OS thread that does not wait has nothing to do with weft at that moment.
   std::erase_if(all, [](const task_snapshot& each) { return each.kind == "OS thread" && !each.waits; });
   std::ranges::sort(all, {}, &task_snapshot::number);

@@ -8,8 +8,8 @@
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
-#include <weft/task/task_extras.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
+#include <weft/task/task_side_record.hpp>
 
 namespace weft::detail {
 
@@ -19,8 +19,8 @@ class task_registry {
  public:
   [[nodiscard]] static task_registry& global() noexcept;
 
-  void add(task_extras& entry) noexcept;
-  void remove(task_extras& entry) noexcept;
+  void add(task_side_record& entry) noexcept;
+  void remove(task_side_record& entry) noexcept;
 
   /// Calls `visit(entry)` under a lock that keeps the task from ending. Then, when that answers true and the task could
   /// be held in the wait that it is parked in, `examine(entry)`, without the lock: nobody resumes the task meanwhile.
@@ -32,7 +32,7 @@ class task_registry {
   static constexpr std::size_t shard_count = 64;
   struct alignas(64) shard {
     base::spin_lock lock;  // guards the list
-    base::intrusive_list<task_extras> entries;
+    base::intrusive_list<task_side_record> entries;
   };
 
   std::array<shard, shard_count> shards_;

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <span>
 
-#include <weft/sched/watch.hpp>
+#include <weft/sched/watchdog.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/virtual_thread.hpp>
 
@@ -19,14 +19,14 @@ namespace {
     case task_kind::virtual_thread: return "virtual thread";
     case task_kind::coroutine: return "coroutine";
     case task_kind::os_thread: return "OS thread";
-    case task_kind::stand_in: break;  // never tracked
+    case task_kind::proxy: break;  // never tracked
   }
   return "";
 }
 
 }  // namespace
 
-task_snapshot identify(const task_extras& entry) {
+task_snapshot identify(const task_side_record& entry) {
   const auto& task = entry.task();
   return {.number = entry.number(),
           .name = std::string{task.name()},
@@ -37,7 +37,7 @@ task_snapshot identify(const task_extras& entry) {
           .awaits = {}};
 }
 
-task_snapshot take_snapshot_of_held(const task_extras& entry) {
+task_snapshot take_snapshot_of_held(const task_side_record& entry) {
   auto made = identify(entry);
   made.waits = true;
   for (const auto& each : entry.describe().cases) made.waits_for.push_back({each.kind, each.what, each.object});

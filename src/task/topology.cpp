@@ -59,12 +59,12 @@ bool topology::has_groups() const noexcept {
 
 std::uint32_t topology::group_here() const noexcept { return group_of(current_core()); }
 
-topology::stand_in::stand_in(const topology& instead) noexcept {
+topology::override_for_test::override_for_test(const topology& instead) noexcept {
   // release: it is made; pairs with of_this_machine()
   instead_of_machine.store(&instead, std::memory_order_release);
 }
 
-topology::stand_in::~stand_in() {
+topology::override_for_test::~override_for_test() {
   // relaxed: whoever looks finds the machine's
   instead_of_machine.store(nullptr, std::memory_order_relaxed);
 }

@@ -28,12 +28,12 @@ class topology {
   [[nodiscard]] std::uint32_t group_here() const noexcept;
 
   /// While it lives, pools that start take this for the machine's.
-  class stand_in {
+  class override_for_test {
    public:
-    explicit stand_in(const topology& instead) noexcept;
-    ~stand_in();
-    stand_in(const stand_in&) = delete;
-    stand_in& operator=(const stand_in&) = delete;
+    explicit override_for_test(const topology& instead) noexcept;
+    ~override_for_test();
+    override_for_test(const override_for_test&) = delete;
+    override_for_test& operator=(const override_for_test&) = delete;
   };
 
  private:

@@ -1,7 +1,7 @@
 #include <utility>
 
+#include <weft/sched/direct_switch.hpp>
 #include <weft/sched/scheduler.hpp>
-#include <weft/sched/turn.hpp>
 #include <weft/stack/overflow.hpp>
 #include <weft/task/host.hpp>
 #include <weft/task/virtual_thread.hpp>
@@ -14,7 +14,7 @@ namespace weft::detail {
 struct carrier_flow {
   stack::context own;
   stack::alternate_signal_stack signals;  // for the handler that finds the stack of a virtual thread used up
-  virtual_thread* before = nullptr;       // who left for the loop, and is to be settled
+  virtual_thread* predecessor = nullptr;  // who left for the loop, and is to be settled
 };
 
 namespace {
@@ -41,7 +41,7 @@ void virtual_thread::enter(void* self) {
   if (thread.is_only_reference()) thread.discard_value();
   thread.why_ = leaving::ending;
   thread.announce_end();
-  stack::context::exit_to(thread.context_, thread.hand_over_to(sched::end_turn(thread.carrier())));
+  stack::context::exit_to(thread.context_, thread.prepare_switch_to(sched::end_turn(thread.carrier())));
 }
 
 std::size_t virtual_thread::backtrace(void** addresses, std::size_t capacity) const noexcept {
@@ -60,42 +60,43 @@ void virtual_thread::resume(sched::carrier& by) noexcept {
     thread->flow_ = &flow;
     stack::context::switch_to(flow.own, thread->context_);
     // Whoever comes back need not be who was switched to.
-    auto* left = flow.before;
-    thread = left->has_left(by) ? nullptr : left;
+    auto* left = flow.predecessor;
+    thread = left->finish_leaving(by) ? nullptr : left;
   }
 }
 
 /// Whom to switch to now that this one leaves for `ready` or, where that is null, for the loop.
-stack::context& virtual_thread::hand_over_to(sched::runnable* ready) noexcept {
+stack::context& virtual_thread::prepare_switch_to(sched::runnable* ready) noexcept {
   if (!ready) {
-    flow_->before = this;
+    flow_->predecessor = this;
     return flow_->own;
   }
-  auto& heir = static_cast<virtual_thread&>(*ready);
-  heir.set_carrier(carrier());
-  heir.flow_ = flow_;
-  heir.before_ = this;
-  return heir.context_;
+  auto& successor = static_cast<virtual_thread&>(*ready);
+  successor.set_carrier(carrier());
+  successor.flow_ = flow_;
+  successor.predecessor_ = this;
+  return successor.context_;
 }
 
 void virtual_thread::leave(leaving why) noexcept {
   why_ = why;
-  stack::context::switch_to(context_, hand_over_to(sched::end_turn(carrier())));
+  stack::context::switch_to(context_, prepare_switch_to(sched::end_turn(carrier())));
   arrive();
 }
 
 /// The first thing on its own stack, after every switch to it.
 void virtual_thread::arrive() noexcept {
   took_turn();
-  auto* before = std::exchange(before_, nullptr);
-  if (before == nullptr) return sched::begin_turn(carrier(), *this);
-  if (before->why_ <= leaving::yielding) return sched::begin_turn_after(carrier(), *before, before->departure(), *this);
-  static_cast<void>(before->has_left(carrier()));
+  auto* predecessor = std::exchange(predecessor_, nullptr);
+  if (predecessor == nullptr) return sched::begin_turn(carrier(), *this);
+  if (predecessor->why_ <= leaving::yielding)
+    return sched::begin_turn_after(carrier(), *predecessor, predecessor->leave_reason(), *this);
+  static_cast<void>(predecessor->finish_leaving(carrier()));
   sched::begin_turn(carrier(), *this);
 }
 
 /// By whoever comes after it, on another stack. It may be gone on return. False: it has to go on, now.
-bool virtual_thread::has_left(sched::carrier& by) noexcept {
+bool virtual_thread::finish_leaving(sched::carrier& by) noexcept {
   if (why_ == leaving::ending) {
     release();
     return true;
@@ -104,7 +105,7 @@ bool virtual_thread::has_left(sched::carrier& by) noexcept {
     make_ready();
     return true;
   }
-  return sched::settle(by, *this, departure());
+  return sched::settle(by, *this, leave_reason());
 }
 
 void virtual_thread::park(time_point) noexcept {
@@ -118,8 +119,8 @@ void virtual_thread::yield() noexcept {
   if (own_queue_) return leave(leaving::computing);
   why_ = leaving::yielding;
   auto* ready = sched::end_turn(carrier());
-  if (!ready && sched::goes_on_alone(carrier(), *this)) return took_turn();
-  stack::context::switch_to(context_, hand_over_to(ready));
+  if (!ready && sched::continues_alone(carrier(), *this)) return took_turn();
+  stack::context::switch_to(context_, prepare_switch_to(ready));
   arrive();
 }
 
@@ -128,6 +129,6 @@ void virtual_thread::make_ready() noexcept {
   own_queue_->push(*this);
 }
 
-bool virtual_thread::is_on_compute_carrier() const noexcept { return carrier().is_guest(); }
+bool virtual_thread::is_on_compute_carrier() const noexcept { return carrier().is_compute_carrier(); }
 
 }  // namespace weft::detail

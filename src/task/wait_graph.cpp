@@ -4,40 +4,40 @@
 
 namespace weft::detail {
 
-void wait_graph::add(const task_state* task, std::uint64_t number, std::vector<wait_case> cases) {
+void wait_graph::add(const task_base* task, std::uint64_t number, std::vector<wait_case> cases) {
   index_.emplace(task, entries_.size());
   entries_.push_back({.number = number, .cases = std::move(cases)});
 }
 
-bool wait_graph::is_stuck(const task_state* task) const noexcept {
+bool wait_graph::is_stuck(const task_base* task) const noexcept {
   auto found = index_.find(task);
   return found != index_.end() && entries_[found->second].is_stuck;
 }
 
-bool wait_graph::can_go_on(const entry& waiter) const noexcept {
+bool wait_graph::can_proceed(const entry& waiter) const noexcept {
   return waiter.cases.empty() || std::ranges::any_of(waiter.cases, [this](const wait_case& each) {
            return !each.is_known || std::ranges::none_of(each.needs, [this](auto* task) { return is_stuck(task); });
          });
 }
 
 /// Those that wait for a task that was taken out are looked at again.
-void wait_graph::take_out_who_can_go_on() {
+void wait_graph::remove_unblocked() {
   std::vector<std::vector<std::size_t>> waiters(entries_.size());
-  std::vector<std::size_t> to_look_at;
+  std::vector<std::size_t> worklist;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    to_look_at.push_back(i);
+    worklist.push_back(i);
     for (const auto& each : entries_[i].cases) {
       for (const auto* task : each.needs) {
         if (auto found = index_.find(task); found != index_.end()) waiters[found->second].push_back(i);
       }
     }
   }
-  while (!to_look_at.empty()) {
-    auto next = to_look_at.back();
-    to_look_at.pop_back();
-    if (!entries_[next].is_stuck || !can_go_on(entries_[next])) continue;
+  while (!worklist.empty()) {
+    auto next = worklist.back();
+    worklist.pop_back();
+    if (!entries_[next].is_stuck || !can_proceed(entries_[next])) continue;
     entries_[next].is_stuck = false;
-    to_look_at.insert(to_look_at.end(), waiters[next].begin(), waiters[next].end());
+    worklist.insert(worklist.end(), waiters[next].begin(), waiters[next].end());
   }
 }
 
@@ -52,7 +52,7 @@ std::size_t wait_graph::next_of(const entry& waiter) const noexcept {
 }
 
 std::vector<std::vector<std::uint64_t>> wait_graph::cycles() {
-  take_out_who_can_go_on();
+  remove_unblocked();
   std::vector<std::vector<std::uint64_t>> found;
   std::size_t walk = 0;
   for (std::size_t start = 0; start < entries_.size(); ++start) {

@@ -14,7 +14,7 @@ namespace weft::detail {
 class wait_graph {
  public:
   /// `task`, known by `number`, waits without a deadline for any of `cases`.
-  void add(const task_state* task, std::uint64_t number, std::vector<wait_case> cases);
+  void add(const task_base* task, std::uint64_t number, std::vector<wait_case> cases);
 
   /// The circles of tasks that can only wait for each other: each for the next, the last for the first. A task is in
   /// one at the most.
@@ -28,13 +28,13 @@ class wait_graph {
     std::size_t seen_in_walk = 0;
   };
 
-  [[nodiscard]] bool is_stuck(const task_state* task) const noexcept;
-  [[nodiscard]] bool can_go_on(const entry& waiter) const noexcept;
-  void take_out_who_can_go_on();
+  [[nodiscard]] bool is_stuck(const task_base* task) const noexcept;
+  [[nodiscard]] bool can_proceed(const entry& waiter) const noexcept;
+  void remove_unblocked();
   [[nodiscard]] std::size_t next_of(const entry& waiter) const noexcept;
 
   std::vector<entry> entries_;
-  std::unordered_map<const task_state*, std::size_t> index_;
+  std::unordered_map<const task_base*, std::size_t> index_;
 };
 
 }  // namespace weft::detail

@@ -12,7 +12,7 @@
 
 #include <weft/io/run.hpp>
 #include <weft/task/scope.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 #include "access_log.hpp"
 #include "folder.hpp"

@@ -137,8 +137,8 @@ void use_figures() {
 int main() {
   std::atomic<int> stalls{0};
   weft::run_options options{.seats = 2, .tracking = {.tasks = weft::tracking::on}};
-  options.watch.slice = 1ms;
-  options.watch.on_stall = [&](const weft::sched::stall& event) {
+  options.watchdog.slice = 1ms;
+  options.watchdog.on_stall = [&](const weft::sched::stall& event) {
     static_cast<void>(describe(event));
     if (!event.trace.empty()) ++stalls;
   };

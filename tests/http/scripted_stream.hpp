@@ -12,7 +12,7 @@
 #include <weft/base/clock.hpp>
 #include <weft/io/byte_stream.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::http::test {
 

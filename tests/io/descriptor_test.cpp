@@ -36,7 +36,7 @@ template <class Before, class Call>
 ssize_t accept_one(int number) { return ::accept4(number, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 
 TEST(descriptor, a_listener_that_is_closed_while_somebody_accepts_says_closed) {
-  auto listener = detail::descriptor::adopt(listening_socket());
+  auto listener = detail::descriptor::attach(listening_socket());
   ASSERT_TRUE(listener);
   auto accepted = call_after(listener->get(), [&] { listener->get().close(); }, accept_one);
   ASSERT_TRUE(accepted);
@@ -44,7 +44,7 @@ TEST(descriptor, a_listener_that_is_closed_while_somebody_accepts_says_closed) {
 }
 
 TEST(descriptor, an_error_of_one_that_is_open_is_told_as_it_is) {
-  auto listener = detail::descriptor::adopt(listening_socket());
+  auto listener = detail::descriptor::attach(listening_socket());
   ASSERT_TRUE(listener);
   auto failed = call_after(
       listener->get(), [] {},

@@ -3,8 +3,8 @@
 
 #include "io/io_fixture.hpp"
 
-// One seat, and no watch: what runs when depends on nothing but the scheduler and the kernel's answers, so the bounds
-// are counted in resumptions and operations.
+// One seat, and no watchdog: what runs when depends on nothing but the scheduler and the kernel's answers, so the
+// bounds are counted in resumptions and operations.
 
 namespace weft {
 namespace {
@@ -21,7 +21,7 @@ class fairness : public ::testing::TestWithParam<std::tuple<reactor_kind, waiter
     if (reactor == reactor_kind::io_uring && !io::make_io_uring_reactor()) {
       GTEST_SKIP() << "this kernel refuses io_uring";
     }
-    weft::run({.seats = 1, .reactor = reactor, .watch = {.enabled = false}}, std::move(f));
+    weft::run({.seats = 1, .reactor = reactor, .watchdog = {.enabled = false}}, std::move(f));
   }
   [[nodiscard]] static waiter kind() { return std::get<1>(GetParam()); }
 };

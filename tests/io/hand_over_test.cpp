@@ -261,7 +261,7 @@ TEST(a_program_that_blocks_every_signal, has_its_file_calls_completed_while_the_
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   std::atomic<bool> is_read{false};
-  weft::run({.seats = 1, .reactor = reactor_kind::io_uring, .watch = {.slice = 1ms}}, [&] {
+  weft::run({.seats = 1, .reactor = reactor_kind::io_uring, .watchdog = {.slice = 1ms}}, [&] {
     auto pipe = must(file::open("/proc/self/fd/" + std::to_string(ends[0])));
     auto reading = spawn([&] {
       std::byte one{};
@@ -280,7 +280,7 @@ TEST(a_program_that_blocks_every_signal, has_its_file_calls_completed_while_the_
 // ---- at random: each round is a runtime of its own and a seed, which is printed before the round begins.
 // WEFT_TEST_SEED runs one round again; WEFT_STRESS_SECONDS says for how long there are new ones on each reactor.
 
-/// Keeps the seat, if the caller has one, until the watch has given it, or another, away.
+/// Keeps the seat, if the caller has one, until the watchdog has given it, or another, away.
 void lose_seat() {
   if (!sched::held_driver{}.is_of_own_seat()) return;
   auto given_away = [] { return runtime::current()->statistics().handed_over; };
@@ -397,7 +397,7 @@ void run_round(reactor_kind reactor, std::uint32_t seed) {
   SCOPED_TRACE("WEFT_TEST_SEED=" + std::to_string(seed));
   folder work;
   auto path = [&](const char* what, std::uint32_t i) { return work.path() / (what + std::to_string(i)); };
-  weft::run({.seats = seats, .reactor = reactor, .watch = {.slice = 1ms}}, [&] {
+  weft::run({.seats = seats, .reactor = reactor, .watchdog = {.slice = 1ms}}, [&] {
     scope all;
     auto own = [&] { return base::random{random.next()}; };
     std::vector<join_handle<void>> waiting;

@@ -99,7 +99,7 @@ TEST_P(idle, a_program_with_100000_parked_tasks_sleeps_without_an_end) {
   for (bool all_sleep = false; !all_sleep;) {
     std::this_thread::yield();
     auto threads = threads_of_weft();
-    ASSERT_GE(threads.size(), 3u);  // two seats and the watch
+    ASSERT_GE(threads.size(), 3u);  // two seats and the watchdog
     all_sleep = true;
     for (const auto& each : threads) {
       auto sleeps = waits_for_ever(each);

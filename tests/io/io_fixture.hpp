@@ -16,9 +16,9 @@
 
 #include <weft/io/run.hpp>
 #include <weft/io/tcp.hpp>
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
 #include <weft/task/spawn.hpp>

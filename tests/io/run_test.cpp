@@ -121,15 +121,15 @@ TEST(run, tells_of_a_task_that_does_not_park_as_its_options_say) {
   std::atomic<bool> told{false};
   std::string name;
   weft::run({.seats = 1,
-             .watch = {.slice = std::chrono::milliseconds{1},
-                       .on_stall =
-                           [&](const sched::stall& event) {
-                             if (event.task_name != "greedy") return;
-                             EXPECT_NE(sched::describe(event).find("\"greedy\""), std::string::npos);
-                             told = true;
-                           }}},
+             .watchdog = {.slice = std::chrono::milliseconds{1},
+                          .on_stall =
+                              [&](const sched::stall& event) {
+                                if (event.task_name != "greedy") return;
+                                EXPECT_NE(sched::describe(event).find("\"greedy\""), std::string::npos);
+                                told = true;
+                              }}},
             [&] {
-              // Ends when the watch has told of it.
+              // Ends when the watchdog has told of it.
               spawn({.name = "greedy"}, [&] {
                 while (!told) {}
               }).join();
@@ -137,8 +137,8 @@ TEST(run, tells_of_a_task_that_does_not_park_as_its_options_say) {
             });
 }
 
-TEST(run, leaves_a_task_that_does_not_park_its_seat_when_the_watch_is_off) {
-  weft::run({.seats = 1, .watch = {.enabled = false, .slice = std::chrono::milliseconds{1}}}, [] {
+TEST(run, leaves_a_task_that_does_not_park_its_seat_when_the_watchdog_is_off) {
+  weft::run({.seats = 1, .watchdog = {.enabled = false, .slice = std::chrono::milliseconds{1}}}, [] {
     bool other_ran = false;
     auto other = spawn([&] { other_ran = true; });
     for (auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds{20};

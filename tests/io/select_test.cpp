@@ -247,15 +247,15 @@ TEST_P(io_select, lets_files_race_a_deadline_and_each_other) {
   });
 }
 
-// A ring ends a read of a pipe that has nothing to give; a thread that makes the call cannot. So no task may run beside
-// the seats: without the watch none does.
+// A ring ends a read of a pipe that has nothing to give; a thread that makes the call cannot. So no task may run
+// without a seat: without the watchdog none does.
 class ring_select : public io_waiter_test {
  protected:
   template <class F>
   void run(F f) {
     const auto& setting = std::get<0>(GetParam());
     if (!io::make_io_uring_reactor()) GTEST_SKIP() << "this kernel refuses io_uring";
-    weft::run({.seats = setting.seats, .reactor = setting.reactor, .watch = {.enabled = false}}, std::move(f));
+    weft::run({.seats = setting.seats, .reactor = setting.reactor, .watchdog = {.enabled = false}}, std::move(f));
   }
 };
 INSTANTIATE_TEST_SUITE_P(on, ring_select,

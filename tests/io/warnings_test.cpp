@@ -16,7 +16,7 @@
 #include <weft/io/tcp.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
-#include <weft/task/offload.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/shield.hpp>
 #include <weft/task/sleep.hpp>

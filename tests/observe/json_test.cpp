@@ -4,7 +4,7 @@
 
 #include <weft/observe/format.hpp>
 
-#include "observe/sample_figures.hpp"
+#include "observe/sample_metrics.hpp"
 
 namespace weft::observe {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 TEST(to_json, says_what_runs_how_and_since_when) {
-  auto stats = json::parse(to_json(sample_figures()));
+  auto stats = json::parse(to_json(sample_metrics()));
   EXPECT_EQ(stats["service"], "gallery");
   EXPECT_EQ(stats["model"], "virtual");
   EXPECT_EQ(stats["started_at"], "2023-11-14T22:13:20Z");
@@ -24,19 +24,19 @@ TEST(to_json, says_what_runs_how_and_since_when) {
 }
 
 TEST(to_json, says_what_compute_costs_by_call_site) {
-  auto computing = json::parse(to_json(sample_figures()))["computing"];
+  auto computing = json::parse(to_json(sample_metrics()))["computing"];
   EXPECT_EQ(computing["carriers"], 2);
   EXPECT_EQ(computing["queued"], 4);
   EXPECT_EQ(computing["refused"], 5);
   EXPECT_EQ(computing["sites"],
             (json{{{"called_at", computing_place}, {"calls", 8}, {"total_seconds", 1.25}, {"longest_seconds", 0.5}}}));
-  auto idle = sample_figures();
+  auto idle = sample_metrics();
   idle.computing.reset();
   EXPECT_FALSE(json::parse(to_json(idle)).contains("computing"));
 }
 
 TEST(to_json, gives_every_figure_of_a_route_in_seconds) {
-  auto stats = json::parse(to_json(sample_figures()));
+  auto stats = json::parse(to_json(sample_metrics()));
   const auto& upload = stats["routes"][0];
   EXPECT_EQ(upload["method"], "POST");
   EXPECT_EQ(upload["path"], "/photos");
@@ -62,7 +62,7 @@ TEST(to_json, gives_every_figure_of_a_route_in_seconds) {
 }
 
 TEST(to_json, gives_no_percentile_beyond_what_was_seen) {
-  auto stats = json::parse(to_json(sample_figures()));
+  auto stats = json::parse(to_json(sample_metrics()));
   const auto& odd = stats["routes"][1];
   EXPECT_LE(odd["latency_seconds"]["p99"].get<double>(), 0.003);
   EXPECT_EQ(odd["path"], "/a\"b\\c\nd");
@@ -70,7 +70,7 @@ TEST(to_json, gives_no_percentile_beyond_what_was_seen) {
 }
 
 TEST(to_json, gives_an_unused_route_zeros) {
-  auto stats = json::parse(to_json(sample_figures()));
+  auto stats = json::parse(to_json(sample_metrics()));
   const auto& unused = stats["routes"][2];
   EXPECT_EQ(unused["requests"], 0);
   EXPECT_EQ(unused["latency_seconds"]["p99"], 0.0);

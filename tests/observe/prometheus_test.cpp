@@ -9,7 +9,7 @@
 
 #include <weft/observe/format.hpp>
 
-#include "observe/sample_figures.hpp"
+#include "observe/sample_metrics.hpp"
 
 namespace weft::observe {
 namespace {
@@ -89,7 +89,7 @@ class exposition {
 };
 
 TEST(to_prometheus, keeps_to_the_format_and_gives_each_family_its_type) {
-  exposition read{to_prometheus(sample_figures())};
+  exposition read{to_prometheus(sample_metrics())};
   EXPECT_EQ(read.types.at("weft_requests_total"), "counter");
   EXPECT_EQ(read.types.at("weft_request_duration_seconds"), "histogram");
   EXPECT_EQ(read.types.at("weft_request_running_seconds_total"), "counter");
@@ -98,7 +98,7 @@ TEST(to_prometheus, keeps_to_the_format_and_gives_each_family_its_type) {
 }
 
 TEST(to_prometheus, gives_counts_and_times_by_route) {
-  exposition read{to_prometheus(sample_figures())};
+  exposition read{to_prometheus(sample_metrics())};
   auto of = [](labels more) {
     more.insert({{"method", "POST"}, {"route", "/photos"}});
     return more;
@@ -113,7 +113,7 @@ TEST(to_prometheus, gives_counts_and_times_by_route) {
 }
 
 TEST(to_prometheus, gives_cumulative_buckets_that_end_at_the_count) {
-  exposition read{to_prometheus(sample_figures())};
+  exposition read{to_prometheus(sample_metrics())};
   std::map<labels, std::map<double, double>> histograms;
   for (const auto& [series, value] : read.samples.at("weft_request_duration_seconds_bucket")) {
     auto of = series;
@@ -139,12 +139,12 @@ TEST(to_prometheus, gives_cumulative_buckets_that_end_at_the_count) {
 }
 
 TEST(to_prometheus, escapes_what_a_label_may_not_hold) {
-  exposition read{to_prometheus(sample_figures())};
+  exposition read{to_prometheus(sample_metrics())};
   EXPECT_EQ(read.at("weft_request_duration_seconds_count", {{"method", "GET"}, {"route", "/a\"b\\c\nd"}}), 2);
 }
 
 TEST(to_prometheus, says_what_the_process_uses_under_the_customary_names) {
-  exposition read{to_prometheus(sample_figures())};
+  exposition read{to_prometheus(sample_metrics())};
   EXPECT_EQ(read.at("weft_info", {{"service", "gallery"}, {"model", "virtual"}}), 1);
   EXPECT_EQ(read.at("process_cpu_seconds_total", {}), 1.5);
   EXPECT_EQ(read.at("process_start_time_seconds", {}), 1'700'000'000);
@@ -153,7 +153,7 @@ TEST(to_prometheus, says_what_the_process_uses_under_the_customary_names) {
 }
 
 TEST(to_prometheus, says_what_compute_costs_by_call_site) {
-  exposition read{to_prometheus(sample_figures())};
+  exposition read{to_prometheus(sample_metrics())};
   EXPECT_EQ(read.at("weft_compute_calls_total", {{"site", computing_place}}), 8);
   EXPECT_EQ(read.at("weft_compute_seconds_total", {{"site", computing_place}}), 1.25);
   EXPECT_EQ(read.at("weft_compute_queued", {}), 4);
@@ -161,7 +161,7 @@ TEST(to_prometheus, says_what_compute_costs_by_call_site) {
 }
 
 TEST(to_prometheus, leaves_out_what_the_operating_system_does_not_say) {
-  auto all = sample_figures();
+  auto all = sample_metrics();
   all.process.threads.reset();
   all.process.resident_bytes.reset();
   exposition read{to_prometheus(all)};

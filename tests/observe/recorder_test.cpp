@@ -29,36 +29,36 @@ accounting waited(std::initializer_list<std::pair<wait_kind, nanoseconds>> waits
   return made;
 }
 
-nanoseconds waiting_for(const route_figures& route, wait_kind kind) {
+nanoseconds waiting_for(const route_metrics& route, wait_kind kind) {
   return route.time.waiting[static_cast<std::size_t>(kind)];
 }
 
 TEST(route_statistics, counts_what_no_wait_accounts_for_as_running) {
   route_statistics route{"GET", "/"};
   route.record(10ms, waited({{wait_kind::socket, 6ms}, {wait_kind::file, 1ms}}), 200);
-  auto figures = route.snapshot();
-  EXPECT_EQ(figures.time.running, 3ms);
-  EXPECT_EQ(waiting_for(figures, wait_kind::socket), 6ms);
-  EXPECT_EQ(waiting_for(figures, wait_kind::file), 1ms);
-  EXPECT_EQ(figures.time.total(), 10ms);
-  EXPECT_EQ(figures.latency_sum, 10ms);
+  auto metrics = route.snapshot();
+  EXPECT_EQ(metrics.time.running, 3ms);
+  EXPECT_EQ(waiting_for(metrics, wait_kind::socket), 6ms);
+  EXPECT_EQ(waiting_for(metrics, wait_kind::file), 1ms);
+  EXPECT_EQ(metrics.time.total(), 10ms);
+  EXPECT_EQ(metrics.latency_sum, 10ms);
 }
 
 TEST(route_statistics, takes_computing_out_of_the_wait_for_it_and_counts_it_as_running) {
   route_statistics route{"GET", "/"};
   route.record(10ms, waited({{wait_kind::compute, 8ms}}, 5ms), 200);
-  auto figures = route.snapshot();
-  EXPECT_EQ(figures.time.running, 2ms + 5ms);
-  EXPECT_EQ(waiting_for(figures, wait_kind::compute), 3ms);
-  EXPECT_EQ(figures.time.total(), 10ms);
+  auto metrics = route.snapshot();
+  EXPECT_EQ(metrics.time.running, 2ms + 5ms);
+  EXPECT_EQ(waiting_for(metrics, wait_kind::compute), 3ms);
+  EXPECT_EQ(metrics.time.total(), 10ms);
 }
 
 TEST(route_statistics, counts_computing_on_several_cores_in_full) {
   route_statistics route{"GET", "/"};
   route.record(10ms, waited({{wait_kind::compute, 9ms}}, 18ms), 200);
-  auto figures = route.snapshot();
-  EXPECT_EQ(figures.time.running, 1ms + 18ms);
-  EXPECT_EQ(waiting_for(figures, wait_kind::compute), 0ms);
+  auto metrics = route.snapshot();
+  EXPECT_EQ(metrics.time.running, 1ms + 18ms);
+  EXPECT_EQ(waiting_for(metrics, wait_kind::compute), 0ms);
 }
 
 TEST(route_statistics, never_runs_for_less_than_no_time_when_children_waited_together) {
@@ -96,11 +96,11 @@ TEST(route_statistics, does_not_take_the_queue_for_a_core_for_an_idle_cpu) {
 TEST(route_statistics, tells_the_clients_errors_from_the_servers) {
   route_statistics route{"GET", "/"};
   for (int status : {200, 201, 304, 404, 413, 422, 500, 503}) route.record(1ms, {}, status);
-  auto figures = route.snapshot();
-  EXPECT_EQ(figures.requests(), 8u);
-  EXPECT_EQ(figures.rejected(), 3u);
-  EXPECT_EQ(figures.errors(), 2u);
-  EXPECT_EQ(figures.responses, (std::array<std::uint64_t, 5>{0, 2, 1, 3, 2}));
+  auto metrics = route.snapshot();
+  EXPECT_EQ(metrics.requests(), 8u);
+  EXPECT_EQ(metrics.rejected(), 3u);
+  EXPECT_EQ(metrics.errors(), 2u);
+  EXPECT_EQ(metrics.responses, (std::array<std::uint64_t, 5>{0, 2, 1, 3, 2}));
 }
 
 TEST(route_statistics, refuses_a_status_that_http_does_not_have) {
@@ -125,12 +125,12 @@ TEST(route_statistics, loses_nothing_that_several_threads_record_at_once) {
     // A reader in between sees a part, and disturbs nobody.
     EXPECT_LE(route.snapshot().requests(), std::uint64_t{threads * each});
   }
-  auto figures = route.snapshot();
-  EXPECT_EQ(figures.requests(), std::uint64_t{threads * each});
-  EXPECT_EQ(figures.responses[1], std::uint64_t{threads * each});
-  EXPECT_EQ(waiting_for(figures, wait_kind::lock), nanoseconds{(0 + 1 + 2 + 3) * each});
-  EXPECT_EQ(figures.latency_sum, nanoseconds{threads * (1000LL * each + 1LL * each * (each - 1) / 2)});
-  EXPECT_EQ(figures.latency_max, nanoseconds{1000 + each - 1});
+  auto metrics = route.snapshot();
+  EXPECT_EQ(metrics.requests(), std::uint64_t{threads * each});
+  EXPECT_EQ(metrics.responses[1], std::uint64_t{threads * each});
+  EXPECT_EQ(waiting_for(metrics, wait_kind::lock), nanoseconds{(0 + 1 + 2 + 3) * each});
+  EXPECT_EQ(metrics.latency_sum, nanoseconds{threads * (1000LL * each + 1LL * each * (each - 1) / 2)});
+  EXPECT_EQ(metrics.latency_max, nanoseconds{1000 + each - 1});
 }
 
 TEST(recorder, makes_one_route_of_one_method_and_path) {
@@ -163,18 +163,18 @@ TEST(recorder, knows_what_the_process_uses_and_since_when_it_records) {
   virtual_clock clock;
   recorder recorder{{.service = "gallery", .model = "virtual"}};
   clock.advance_to(now() + 90s);
-  auto figures = recorder.snapshot();
-  EXPECT_EQ(figures.service, "gallery");
-  EXPECT_EQ(figures.model, "virtual");
-  EXPECT_EQ(figures.uptime, 90s);
-  EXPECT_GE(figures.process.cores, 1u);
-  EXPECT_GT(figures.process.cpu_time, 0ns);
+  auto metrics = recorder.snapshot();
+  EXPECT_EQ(metrics.service, "gallery");
+  EXPECT_EQ(metrics.model, "virtual");
+  EXPECT_EQ(metrics.uptime, 90s);
+  EXPECT_GE(metrics.process.cores, 1u);
+  EXPECT_GT(metrics.process.cpu_time, 0ns);
 #ifdef __linux__
   std::latch done{1};
   std::jthread another{[&] { done.wait(); }};
   EXPECT_GE(recorder.snapshot().process.threads.value(), 2u);
   done.count_down();
-  EXPECT_GT(figures.process.resident_bytes.value(), 100'000u);
+  EXPECT_GT(metrics.process.resident_bytes.value(), 100'000u);
 #endif
 }
 
@@ -186,9 +186,9 @@ TEST(span, records_the_time_from_its_making_to_its_close) {
   clock.advance_to(now() + 120ms);
   span.close(route, 200);
   clock.advance_to(now() + 1h);
-  auto figures = route.snapshot();
-  EXPECT_EQ(figures.latency_sum, 120ms);
-  EXPECT_EQ(figures.time.running, 120ms);
+  auto metrics = route.snapshot();
+  EXPECT_EQ(metrics.latency_sum, 120ms);
+  EXPECT_EQ(metrics.time.running, 120ms);
 }
 
 class spans_of_tasks : public weft::testing::runtime_test {
@@ -211,11 +211,11 @@ TEST_P(spans_of_tasks, count_the_waits_of_a_virtual_thread_and_only_while_they_l
     }
     sleep(1s);
   });
-  auto figures = route_.snapshot();
-  EXPECT_TRUE(slept(waiting_for(figures, wait_kind::timer), 100ms));
-  EXPECT_EQ(figures.latency_sum, waiting_for(figures, wait_kind::timer));
-  EXPECT_EQ(figures.time.running, 0ms);
-  EXPECT_EQ(figures.time.verdict(), verdict::io_bound);
+  auto metrics = route_.snapshot();
+  EXPECT_TRUE(slept(waiting_for(metrics, wait_kind::timer), 100ms));
+  EXPECT_EQ(metrics.latency_sum, waiting_for(metrics, wait_kind::timer));
+  EXPECT_EQ(metrics.time.running, 0ms);
+  EXPECT_EQ(metrics.time.verdict(), verdict::io_bound);
 }
 
 TEST_P(spans_of_tasks, count_the_waits_of_a_coroutine) {
@@ -247,13 +247,13 @@ TEST_P(spans_of_tasks, keep_the_waits_of_requests_that_wait_at_the_same_time_apa
   EXPECT_TRUE(slept(waiting_for(slow.snapshot(), wait_kind::timer), 10 * 1s));
 }
 
-// Real time: the watch looks at threads. A request blocks until the watch has seen it do so.
+// Real time: the watchdog looks at threads. A request blocks until the watchdog has seen it do so.
 class blocked_spans : public ::testing::TestWithParam<std::size_t> {
  protected:
   template <class F>
   void run(F f) {
     runtime_options options{.seats = GetParam()};
-    options.watch.slice = 2ms;
+    options.watchdog.slice = 2ms;
     runtime home{std::move(options)};
     run_in(home, {.name = "test"}, std::move(f));
   }
@@ -275,11 +275,11 @@ class blocked_spans : public ::testing::TestWithParam<std::size_t> {
   }
 
   void expect_io_bound(wait_kind kind) {
-    const auto figures = route_.snapshot();
-    EXPECT_EQ(figures.time.verdict(), verdict::io_bound);
-    EXPECT_EQ(waiting_for(figures, kind), figures.time.blocked_in_place);
-    EXPECT_GT(figures.time.blocked_in_place, 0ns);
-    EXPECT_LE(figures.time.blocked_in_place, figures.latency_sum);
+    const auto metrics = route_.snapshot();
+    EXPECT_EQ(metrics.time.verdict(), verdict::io_bound);
+    EXPECT_EQ(waiting_for(metrics, kind), metrics.time.blocked_in_place);
+    EXPECT_GT(metrics.time.blocked_in_place, 0ns);
+    EXPECT_LE(metrics.time.blocked_in_place, metrics.latency_sum);
   }
 
   recorder recorder_;
@@ -307,7 +307,7 @@ TEST_P(blocked_spans, count_an_os_lock_as_a_wait_for_a_lock) {
   expect_io_bound(wait_kind::lock);
 }
 
-TEST_P(blocked_spans, count_it_in_every_run_of_a_task_on_a_seat_and_beside) {
+TEST_P(blocked_spans, count_it_in_every_run_of_a_task_on_a_seat_and_without_one) {
   run([&] {
     span request{recorder_};
     for (int runs = 0; runs < 3; ++runs) {
@@ -375,11 +375,11 @@ TEST(recorder, takes_requests_from_a_server_that_measures_them_itself) {
   EXPECT_EQ(recorder.snapshot().in_flight, 2);
   recorder.answer(route, 10ms, waited({{wait_kind::socket, 9ms}}), 200);
   recorder.abandon();
-  auto figures = recorder.snapshot();
-  EXPECT_EQ(figures.in_flight, 0);
-  EXPECT_EQ(figures.abandoned, 1u);
-  EXPECT_EQ(figures.routes[0].requests(), 1u);
-  EXPECT_EQ(figures.routes[0].time.running, 1ms);
+  auto metrics = recorder.snapshot();
+  EXPECT_EQ(metrics.in_flight, 0);
+  EXPECT_EQ(metrics.abandoned, 1u);
+  EXPECT_EQ(metrics.routes[0].requests(), 1u);
+  EXPECT_EQ(metrics.routes[0].time.running, 1ms);
 }
 
 TEST(recorder, knows_what_the_runtime_computes_once_it_does) {

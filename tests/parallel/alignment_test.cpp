@@ -14,8 +14,8 @@
 #include <weft/parallel/parallel_sort.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/task/async_generator.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/generator.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/task_local.hpp>
 #include <weft/task/when_all.hpp>
 

@@ -21,10 +21,10 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/task/accounting_scope.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/deadline_scope.hpp>
 #include <weft/task/deadlock.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/stop_token.hpp>
 #include <weft/task/task_local.hpp>
 

@@ -17,9 +17,9 @@
 #include <weft/parallel/compute.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
@@ -30,8 +30,8 @@
 #include "sched/mailbox.hpp"
 
 // Tasks of both kinds that do at random whatever a task can do to the scheduler, with OS threads among them, in real
-// time: spawn, park, unpark, cancel, time out, steal, lose the seat to the watch, have the stack put away, and all of
-// it at once. Each round is a runtime of its own and a seed, which is printed before the round begins, so that it is
+// time: spawn, park, unpark, cancel, time out, steal, lose the seat to the watchdog, have the stack put away, and all
+// of it at once. Each round is a runtime of its own and a seed, which is printed before the round begins, so that it is
 // known also of a round that hangs. WEFT_TEST_SEED runs one round again; WEFT_STRESS_SECONDS says for how long there
 // are new ones, 2 without it.
 //
@@ -235,7 +235,7 @@ class walk {
     co_await shared_.any_pipe(random_).receive();
   }
 
-  /// Now and then for so long that the watch hands the seat over.
+  /// Now and then for so long that the watchdog hands the seat over.
   void keep_the_seat() {
     using namespace std::chrono_literals;
     auto end = std::chrono::steady_clock::now() + up_to(random_, random_.below(4) == 0 ? 4ms : 50us);
@@ -365,7 +365,7 @@ void run_round(std::uint32_t seed) {
   const auto hibernate_after =
       std::array{duration::zero(), duration{std::chrono::milliseconds{1}}, no_hibernation}[random.below(3)];
   std::cout << "WEFT_TEST_SEED=" << seed << ": seats " << seats << ", tasks " << tasks << ", visitors " << visitors
-            << ", reactor " << reactor << ", watch " << (watched ? "on" : "off") << ", hibernation after "
+            << ", reactor " << reactor << ", watchdog " << (watched ? "on" : "off") << ", hibernation after "
             << (hibernate_after == no_hibernation     ? "never"
                 : hibernate_after == duration::zero() ? "0"
                                                       : "1 ms")
@@ -377,7 +377,7 @@ void run_round(std::uint32_t seed) {
                   .compute_carriers = 2,
                   .blocking_threads = 4,
                   .make_driver = std::move(drivers),
-                  .watch = {.enabled = watched, .slice = 1ms},
+                  .watchdog = {.enabled = watched, .slice = 1ms},
                   .hibernate_after = hibernate_after}};
     std::vector<std::thread> outside;
     for (std::uint32_t i = 0; i < visitors; ++i) {

@@ -29,7 +29,7 @@ constexpr auto infinity = std::numeric_limits<double>::infinity();
 constexpr auto nan = std::numeric_limits<double>::quiet_NaN();
 
 /// As many operations as may happen at the most between two looks at the clock.
-constexpr int many = detail::most_operations_between_looks;
+constexpr int many = detail::most_operations_between_checks;
 
 TEST(spans_of_time, in_any_unit_are_rounded_up_and_never_wrap) {
   EXPECT_EQ(time_span{}, 0ns);

@@ -23,9 +23,9 @@
 #include <weft/base/random.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/stop_token.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/with_deadline.hpp>

@@ -20,7 +20,7 @@
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
 #include <weft/sync/strand.hpp>
-#include <weft/task/offload.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/race.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/when_all.hpp>

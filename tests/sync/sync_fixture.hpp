@@ -16,8 +16,8 @@
 #include <utility>
 
 #include <weft/sync/mutex.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>
 
 namespace weft::testing {
@@ -93,7 +93,7 @@ class waiter {
             may_end_.acquire();
           }} {}
     ~os_thread() { end(); }
-    detail::task_state& state() {
+    detail::task_base& state() {
       while (!state_) yield();
       return *state_;
     }
@@ -109,7 +109,7 @@ class waiter {
       blocking([this] { thread_.join(); });
     }
 
-    std::atomic<detail::task_state*> state_{nullptr};
+    std::atomic<detail::task_base*> state_{nullptr};
     std::optional<T> outcome_;
     std::binary_semaphore may_end_{0};  // the state lives as long as the thread
     std::thread thread_;

@@ -305,9 +305,9 @@ TEST_P(coroutines, that_drop_a_handle_let_their_seat_go_on) {
   });
 }
 
-TEST_P(coroutines, that_wait_in_a_blocking_form_let_their_seat_go_on_where_there_is_no_watch) {
+TEST_P(coroutines, that_wait_in_a_blocking_form_let_their_seat_go_on_where_there_is_no_watchdog) {
   for (auto enabled : {false, true}) {
-    runtime home{{.seats = GetParam(), .watch = {.enabled = enabled}, .report = [](std::string_view) {}}};
+    runtime home{{.seats = GetParam(), .watchdog = {.enabled = enabled}, .report = [](std::string_view) {}}};
     run_in(home, {}, [] {
       std::atomic<int> ran{0};
       auto blocks = [&]() -> task<> {

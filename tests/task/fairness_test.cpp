@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What scheduler.hpp and task_state.hpp promise.
+// What scheduler.hpp and task_base.hpp promise.
 constexpr std::uint64_t longest_streak = 16;
 constexpr std::uint64_t outside_interval = 61;
 constexpr std::uint64_t timer_interval = 8;
@@ -253,7 +253,7 @@ TEST_P(fairness, what_arrives_from_outside_is_taken_in_turn_while_the_seat_is_bu
 
 TEST_P(fairness, a_timer_that_is_due_is_seen_while_the_seat_is_busy) {
   // Real time, which passes while tasks run. What is counted is how often others are resumed after it is due.
-  runtime home{{.seats = 1, .watch = {.enabled = false}}};
+  runtime home{{.seats = 1, .watchdog = {.enabled = false}}};
   run_in(home, {.name = "test"}, [] {
     yielders busy{GetParam()};
     for (int i = 0; i < 20; ++i) {

@@ -20,8 +20,8 @@
 #include <weft/stack/instrumentation.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>

@@ -24,8 +24,8 @@
 #include <weft/sync/select.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/task/available_parallelism.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>
 
 #include "task/task_fixture.hpp"
@@ -175,14 +175,14 @@ TEST_P(life_cycle, a_runtime_ends_while_tasks_compute_and_block_elsewhere) {
   EXPECT_EQ(tasks.ended(), 3);
 }
 
-TEST_P(life_cycle, a_runtime_ends_while_a_task_runs_beside_the_seats) {
+TEST_P(life_cycle, a_runtime_ends_while_a_task_runs_without_a_seat) {
   detached_tasks tasks;
   std::atomic<bool> told{false};
   {
     // Real time: a virtual clock never sees a task that does not park.
-    runtime home{{.seats = GetParam(), .watch = {.slice = 1ms, .on_stall = [&](const auto& event) {
-                                                   if (event.handed_over) told = true;
-                                                 }}}};
+    runtime home{{.seats = GetParam(), .watchdog = {.slice = 1ms, .on_stall = [&](const auto& event) {
+                                                      if (event.handed_over) told = true;
+                                                    }}}};
     run_in(home, {}, [&] {
       for (std::size_t i = 0; i <= GetParam(); ++i) {
         tasks.start([] {

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
 #include <weft/sync/event.hpp>
-#include <weft/task/offload.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/spawn.hpp>
 

@@ -52,7 +52,7 @@ class two_threads {
   /// Runs `f` as the virtual thread.
   template <class F>
   static void run(F f) {
-    runtime home{{.seats = 2, .watch = {.enabled = false}}};
+    runtime home{{.seats = 2, .watchdog = {.enabled = false}}};
     run_in(home, {}, [&] {
       two_threads self;
       auto helper = spawn([&] { self.help(); });

@@ -13,8 +13,8 @@
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/runtime.hpp>
 #include <weft/task/scope.hpp>
 #include <weft/task/sleep.hpp>
@@ -167,7 +167,7 @@ void go_on_beside(F f) {
 }
 
 TEST(tasks_that_stay, go_on_beside_the_seat_where_one_of_them_keeps_it) {
-  runtime home{{.seats = 1, .watch = {.slice = 1ms}}};
+  runtime home{{.seats = 1, .watchdog = {.slice = 1ms}}};
   run_in(home, {}, [&] {
     go_on_beside([] {
       channel<int> numbers{0u};
@@ -191,7 +191,7 @@ TEST(tasks_that_stay, go_on_beside_the_seat_where_one_of_them_keeps_it) {
 TEST(tasks_that_stay, are_waited_for_at_shutdown_on_their_thread) {
   std::atomic<int> cancelled_ones{0};
   {
-    runtime home{{.seats = 1, .watch = {.slice = 1ms}}};
+    runtime home{{.seats = 1, .watchdog = {.slice = 1ms}}};
     run_in(home, {}, [&] {
       for (int i = 0; i < 10; ++i) {
         auto detached = spawn(stays, [&] {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include <weft/task/accounting_scope.hpp>
+#include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/offload.hpp>
 #include <weft/task/task.hpp>
 
 namespace weft {

@@ -83,7 +83,7 @@ TEST(topologies, carriers_on_cores_of_several_groups_steal_from_all) {
   std::vector<std::uint32_t> groups(64);
   for (std::size_t core = 0; core < groups.size(); ++core) groups[core] = static_cast<std::uint32_t>(core);
   const topology apart{groups};
-  topology::stand_in here{apart};
+  topology::override_for_test here{apart};
   runtime home{{.seats = 1, .compute_carriers = 4}};
   run_in(home, {}, [] {
     for (int round = 0; round < 20; ++round) {

@@ -15,9 +15,9 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/select.hpp>
+#include <weft/task/channel_user.hpp>
 #include <weft/task/deadline_scope.hpp>
 #include <weft/task/deadlock.hpp>
-#include <weft/task/known_end.hpp>
 #include <weft/task/task.hpp>
 #include <weft/task/with_deadline.hpp>
 
@@ -259,15 +259,15 @@ TEST_P(tracked_tasks, that_hold_what_the_children_they_wait_for_want_are_a_deadl
   });
 }
 
-TEST_P(tracked_tasks, that_wait_for_known_ends_of_channels_that_wait_for_them_are_a_deadlock) {
+TEST_P(tracked_tasks, that_wait_for_users_of_channels_that_wait_for_them_are_a_deadlock) {
   run([] {
     channel<int> there{0}, back{0};
     auto first = spawn({.name = "first"}, [&] {
-      known_end sends{back, channel_side::sends};
+      channel_user sends{back, channel_side::sends};
       return there.recv();
     });
     auto second = spawn({.name = "second"}, [&]() -> task<result<int>> {
-      known_end sends{there, channel_side::sends};
+      channel_user sends{there, channel_side::sends};
       co_return co_await back.async_recv();
     });
     run_until_parked(first);
@@ -282,21 +282,21 @@ TEST_P(tracked_tasks, that_wait_for_known_ends_of_channels_that_wait_for_them_ar
   });
 }
 
-TEST_P(tracked_tasks, that_wait_for_several_known_ends_are_none_while_one_of_those_can_go_on) {
+TEST_P(tracked_tasks, that_wait_for_several_channel_users_are_none_while_one_of_those_can_go_on) {
   run([] {
     channel<int> numbers{0}, never{0};
     event go;
     auto free = spawn([&] {
-      known_end sends{numbers, channel_side::sends};
+      channel_user sends{numbers, channel_side::sends};
       EXPECT_TRUE(go.wait());
       return numbers.send(1).has_value();
     });
     auto receiver = spawn([&] {
-      known_end sends{never, channel_side::sends};
+      channel_user sends{never, channel_side::sends};
       return numbers.recv();
     });
     auto stuck = spawn([&] {
-      known_end sends{numbers, channel_side::sends};
+      channel_user sends{numbers, channel_side::sends};
       return never.recv();
     });
     run_until_parked(free);

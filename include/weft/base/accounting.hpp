@@ -15,7 +15,7 @@ struct accounting {
   /// Wall time spent waiting, by what was waited for.
   std::array<std::chrono::nanoseconds, wait_kind_count> waited{};
   /// Part of `waited`: for how long the task kept its OS thread blocked in the kernel, where a wait of weft's would
-  /// have parked it. As far as the watch saw it, which looks at what has run for longer than a slice (10 ms).
+  /// have parked it. As far as the watchdog saw it, which looks at what has run for longer than a slice (10 ms).
   std::chrono::nanoseconds blocked_in_place{};
   /// How long compute() ran on behalf of the work; part of waited[compute] as well.
   std::chrono::nanoseconds computed{};

@@ -44,7 +44,7 @@ class work_deque {
  public:
   work_deque() {
     rings_.push_back(std::make_unique<ring>(initial_capacity));
-    adopt(*rings_.back());
+    set_ring(*rings_.back());
   }
 
   /// Where the next entry will lie: behind the newest. While an entry is in, and as many have been taken back as were
@@ -110,7 +110,7 @@ class work_deque {
     // acquire: sees the slot and the entry; pairs with publish()
     auto newest = newest_.load(std::memory_order_acquire);
     if (oldest >= newest) return nullptr;
-    auto* storage = ring_.load(std::memory_order_acquire);              // acquire: pairs with adopt()
+    auto* storage = ring_.load(std::memory_order_acquire);              // acquire: pairs with set_ring()
     auto* entry = storage->at(oldest).load(std::memory_order_relaxed);  // relaxed: published by newest_
     // seq_cst: in one order with take_last_back(). relaxed on failure: nothing was taken
     if (!oldest_.compare_exchange_strong(oldest, oldest + 1, std::memory_order_seq_cst, std::memory_order_relaxed)) {
@@ -199,7 +199,7 @@ class work_deque {
   }
 
   /// The owner goes on in `next`.
-  void adopt(ring& next) noexcept {
+  void set_ring(ring& next) noexcept {
     slots_ = &next.at(0);
     mask_ = static_cast<std::size_t>(next.capacity() - 1);
     // release: publishes what is in the slots; pairs with the acquire of ring_ in take_oldest()
@@ -213,7 +213,7 @@ class work_deque {
       // relaxed: the owner's own slots; published by the store to ring_
       next.at(i).store(old.at(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
-    adopt(next);
+    set_ring(next);
     return &next;
   }
 

@@ -12,8 +12,8 @@
 #include <weft/base/spin_lock.hpp>
 #include <weft/io/descriptor.hpp>
 #include <weft/io/file_call.hpp>
+#include <weft/task/blocking_pool.hpp>
 #include <weft/task/operation.hpp>
-#include <weft/task/worker_pool.hpp>
 
 namespace weft {
 
@@ -26,7 +26,7 @@ namespace detail {
 /// The part that all operations on files share: one system call, made by the seat's reactor where that does files,
 /// otherwise by a thread for calls that block; in place on a plain OS thread. While it is under way, the kernel owns
 /// its buffer, and a wait that is cancelled or timed out asks it to end and waits until it has.
-class file_operation : public file_request, job {
+class file_operation : public file_request, blocking_job {
  public:
   static constexpr wait_kind kind = wait_kind::file;
 

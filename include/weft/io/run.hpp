@@ -11,7 +11,7 @@
 
 #include <weft/base/clock.hpp>
 #include <weft/base/report.hpp>
-#include <weft/sched/watch.hpp>
+#include <weft/sched/watchdog.hpp>
 #include <weft/task/deadlock.hpp>
 #include <weft/task/runtime.hpp>
 
@@ -41,7 +41,7 @@ struct run_options {
   /// The most OS threads that blocking() starts, 4,096 at the most; further calls queue. 0: 256.
   std::size_t blocking_threads = 0;
   /// What happens to a task that does not park: after which slice, whether at all, and who is told.
-  sched::watch_options watch = {};
+  sched::watchdog_options watchdog = {};
   /// How long a virtual thread stays parked before its stack is put away: see runtime_options. `no_hibernation`: never.
   time_span hibernate_after = runtime_options{}.hibernate_after;
   /// How long run() waits at its end for the detached tasks that it cancelled before it reports those that are left,

@@ -6,10 +6,10 @@
 
 #include <weft/base/accounting.hpp>
 #include <weft/base/clock.hpp>
-#include <weft/observe/figures.hpp>
+#include <weft/observe/metrics_snapshot.hpp>
 #include <weft/observe/route_statistics.hpp>
 #include <weft/task/accounting_scope.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::observe {
 
@@ -45,7 +45,7 @@ class recorder {
   /// It ended without an answer: the client hung up.
   void abandon() noexcept;
 
-  [[nodiscard]] figures snapshot() const;
+  [[nodiscard]] metrics_snapshot snapshot() const;
 
  private:
   struct state;

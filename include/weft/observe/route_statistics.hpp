@@ -5,7 +5,7 @@
 #include <string>
 
 #include <weft/base/accounting.hpp>
-#include <weft/observe/figures.hpp>
+#include <weft/observe/metrics_snapshot.hpp>
 
 namespace weft::observe {
 
@@ -27,7 +27,7 @@ class route_statistics {
   void record(std::chrono::nanoseconds latency, const accounting& waits, int status) noexcept;
 
   /// Adds up the shards. What is recorded meanwhile may be in some of the sums and not yet in others.
-  [[nodiscard]] route_figures snapshot() const;
+  [[nodiscard]] route_metrics snapshot() const;
 
  private:
   struct shard;

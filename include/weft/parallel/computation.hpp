@@ -48,19 +48,19 @@ class computation : public compute_job {
   /// On a carrier: the waiter goes on. The computation may be gone on return.
   void complete() noexcept;
   /// The same from a task that was given its carrier, with run_task(): the clock is held up by that.
-  void tell_waiter() noexcept;
+  void notify_waiter() noexcept;
 
   enum class leaving : std::uint8_t { withdrawn, over, under_way };
   /// The wait was cancelled or timed out: takes the computation out of the queue; where it has begun, waits on as wait
   /// `epoch`.
   [[nodiscard]] leaving leave(std::uint64_t epoch) noexcept;
   /// Waits on as wait `epoch`, begun or not. False: it is over.
-  [[nodiscard]] bool stay_on(std::uint64_t epoch) noexcept;
+  [[nodiscard]] bool keep_waiting(std::uint64_t epoch) noexcept;
 
   /// The pool that it runs in; null on a plain OS thread.
   [[nodiscard]] detail::compute_pool* pool() const noexcept { return home_ ? &home_->compute_pool() : nullptr; }
   [[nodiscard]] host* home() const noexcept { return home_; }
-  [[nodiscard]] task_state& waiter() const noexcept { return static_cast<task_state&>(*node_->task); }
+  [[nodiscard]] task_base& waiter() const noexcept { return static_cast<task_base&>(*node_->task); }
   /// Where the waiter's time goes, or null.
   [[nodiscard]] accounting* account() const noexcept { return account_; }
 
@@ -71,7 +71,7 @@ class computation : public compute_job {
   host* home_ = nullptr;
   accounting* account_ = nullptr;
   errc refused_with_{};
-  bool over_ = false;  // under lock_, as the node's epoch against tell_waiter()
+  bool over_ = false;  // under lock_, as the node's epoch against notify_waiter()
   single_use use_;
 };
 
@@ -87,7 +87,7 @@ class fork_join_base : public computation, public fork_root {
   fork_join_base(fork_join_base&& other) noexcept : computation{std::move(other)} {}
   ~fork_join_base() = default;
 
-  void run(compute_worker& on) noexcept final;
+  void run(compute_carrier& on) noexcept final;
   /// On an OS thread: a carrier helps until it is over, any other computes it alone.
   void run_in_place() noexcept;
   void rethrow() const {
@@ -95,13 +95,13 @@ class fork_join_base : public computation, public fork_root {
   }
 
  private:
-  /// Makes the outermost frame, which the worker's loop runs next. False: there was no memory, or it was stopped.
+  /// Makes the outermost frame, which the carrier's loop runs next. False: there was no memory, or it was stopped.
   [[nodiscard]] virtual bool begin_outermost() = 0;
   void begin_here() noexcept;
   void ended(std::exception_ptr error) noexcept final;
 
   std::exception_ptr error_;
-  compute_worker* helper_ = nullptr;  // who waits in place
+  compute_carrier* helper_ = nullptr;  // who waits in place
   std::atomic<bool> ended_{false};
   bool withdrawn_ = false;
 };
@@ -136,7 +136,7 @@ class fork_join_operation final : public fork_join_base {
     auto& outermost = begun.promise();
     outermost.how = fork_frame::kind::root;
     if constexpr (!std::is_void_v<value_type>) outermost.result = &value_;
-    compute_worker::here().run_next(outermost);
+    compute_carrier::here().run_next(outermost);
     return true;
   }
 

@@ -11,7 +11,7 @@
 
 #include <weft/base/result.hpp>
 #include <weft/parallel/computation.hpp>
-#include <weft/task/compute_stay.hpp>
+#include <weft/task/compute_placement.hpp>
 
 namespace weft {
 
@@ -26,13 +26,13 @@ template <class F>
 }
 
 /// A virtual thread's wait for its turn on a compute carrier, which then goes on with that virtual thread.
-class compute_turn : compute_job {
+class compute_admission : compute_job {
  public:
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::compute;
 
-  compute_turn() = default;
-  compute_turn(compute_turn&&) noexcept : compute_job{} {}  // before it is armed only
+  compute_admission() = default;
+  compute_admission(compute_admission&&) noexcept : compute_job{} {}  // before it is armed only
 
   [[nodiscard]] bool try_complete() const noexcept { return false; }
   void disarm(wait_node& node) noexcept;
@@ -51,7 +51,7 @@ class compute_turn : compute_job {
 
  private:
   [[nodiscard]] beginning begin(virtual_thread*& task) noexcept final;
-  void run(compute_worker&) noexcept final { std::terminate(); }  // never called: it does not begin `here`
+  void run(compute_carrier&) noexcept final { std::terminate(); }  // never called: it does not begin `here`
 
   wait_node* node_ = nullptr;
   errc refusal_{};
@@ -61,39 +61,39 @@ class compute_turn : compute_job {
 /// A turn that comes in any case; or one that is given up when the task is cancelled, its deadline passes, or the queue
 /// is full.
 template <compute_pool::entry How>
-class compute_turn_operation final : public compute_turn {
+class compute_admission_operation final : public compute_admission {
  public:
-  static constexpr bool runs_to_its_end = How == compute_pool::entry::in_turn;
+  static constexpr bool runs_to_its_end = How == compute_pool::entry::in_order;
   [[nodiscard]] bool arm(wait_node& node) noexcept { return enter(node, How); }
 };
 
 /// While it lives, a virtual thread whose turn it is computes. Afterwards it is back on a seat, and what it cost goes
 /// to its call site. Nested ones stay where they are.
-class computing_section {
+class compute_timer {
  public:
-  computing_section(virtual_thread& self, const std::source_location& site, bool has_carrier) noexcept;
-  ~computing_section();
-  computing_section(const computing_section&) = delete;
-  computing_section& operator=(const computing_section&) = delete;
+  compute_timer(virtual_thread& self, const std::source_location& site, bool has_carrier) noexcept;
+  ~compute_timer();
+  compute_timer(const compute_timer&) = delete;
+  compute_timer& operator=(const compute_timer&) = delete;
 
  private:
   [[nodiscard]] std::chrono::nanoseconds clock() const noexcept;
 
   virtual_thread& self_;
   const std::source_location& site_;
-  compute_stay* const outer_;
-  std::optional<compute_stay> own_;
+  compute_placement* const outer_;
+  std::optional<compute_placement> own_;
   std::chrono::nanoseconds began_{};
 };
 
 /// compute(f) on a virtual thread, with its turn.
 template <compute_pool::entry How, class F>
 result<std::invoke_result_t<F&>> compute_on(virtual_thread& self, F& f, const std::source_location& site) {
-  compute_turn_operation<How> turn;
+  compute_admission_operation<How> admission;
   if (!self.own_queue()) {
-    if (auto came = await_on_stack(turn, self); !came) return std::unexpected{came.error()};
+    if (auto came = await_on_stack(admission, self); !came) return std::unexpected{came.error()};
   }
-  computing_section section{self, site, turn.has_carrier()};
+  compute_timer timer{self, site, admission.has_carrier()};
   if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
     call_apart(f);
     return {};
@@ -122,10 +122,10 @@ class compute_call : public computation {
   void cancel_when_it_begins() noexcept { is_cancelled_ = true; }
 
   /// On the calling thread's stack.
-  void run_here(compute_worker& on) noexcept;
+  void run_here(compute_carrier& on) noexcept;
 
  private:
-  void run(compute_worker& on) noexcept final;
+  void run(compute_carrier& on) noexcept final;
   [[nodiscard]] virtual_thread* make_task() noexcept;
   void run_as(virtual_thread& self) noexcept;
   virtual void call() noexcept = 0;
@@ -150,7 +150,7 @@ class compute_call_of : public compute_call {
   ~compute_call_of() = default;
   returned take_outcome() { return outcome_.take(); }
   returned take_in_place() {
-    run_here(compute_worker::here());
+    run_here(compute_carrier::here());
     return take_outcome();
   }
 
@@ -187,7 +187,7 @@ class try_compute_operation final : public compute_call_of<F> {
   using value_type = result<std::invoke_result_t<F&>>;
   using compute_call_of<F>::compute_call_of;
 
-  [[nodiscard]] bool arm(wait_node& node) noexcept { return this->enter(node, compute_pool::entry::in_turn_if_room); }
+  [[nodiscard]] bool arm(wait_node& node) noexcept { return this->enter(node, compute_pool::entry::in_order_if_room); }
   [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch) noexcept {
     return compute_call::request_cancel(node, epoch, compute_call::unbegun::is_left);
   }
@@ -213,7 +213,7 @@ class try_compute_operation final : public compute_call_of<F> {
 };
 
 /// Whether `self` goes to a compute carrier with its stack; otherwise `f` runs on one of its own there.
-[[nodiscard]] inline bool moves_to_compute(const task_state& self) noexcept {
+[[nodiscard]] inline bool moves_to_compute(const task_base& self) noexcept {
   return self.kind() == task_kind::virtual_thread && !self.stays_on_thread();
 }
 
@@ -251,9 +251,9 @@ std::invoke_result_t<F&> compute(F f, std::source_location site = std::source_lo
   // It has a value: the turn comes.
   auto& thread = static_cast<detail::virtual_thread&>(self);
   if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
-    static_cast<void>(detail::compute_on<compute_pool::entry::in_turn>(thread, f, site));
+    static_cast<void>(detail::compute_on<compute_pool::entry::in_order>(thread, f, site));
   } else {
-    return *detail::compute_on<compute_pool::entry::in_turn>(thread, f, site);
+    return *detail::compute_on<compute_pool::entry::in_order>(thread, f, site);
   }
 }
 
@@ -272,8 +272,8 @@ template <class F>
     F f, std::source_location site = std::source_location::current()) {
   auto& self = detail::current_stack();
   if (!detail::moves_to_compute(self)) return await(async_try_compute(std::move(f), site));
-  return detail::compute_on<detail::compute_pool::entry::in_turn_if_room>(static_cast<detail::virtual_thread&>(self), f,
-                                                                          site);
+  return detail::compute_on<detail::compute_pool::entry::in_order_if_room>(static_cast<detail::virtual_thread&>(self),
+                                                                           f, site);
 }
 
 }  // namespace weft

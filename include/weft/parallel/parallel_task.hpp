@@ -12,7 +12,7 @@
 #include <utility>
 
 #include <weft/base/check.hpp>
-#include <weft/task/compute_worker.hpp>
+#include <weft/task/compute_carrier.hpp>
 #include <weft/task/outcome.hpp>
 
 namespace weft {
@@ -54,7 +54,7 @@ struct parallel_final_awaiter {
   [[nodiscard]] bool await_ready() const noexcept { return frame.ends_plainly(); }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-    this_compute_worker->finish(ended.promise());
+    this_compute_carrier->finish(ended.promise());
   }
   void await_resume() const noexcept {}
 };
@@ -74,7 +74,7 @@ struct fork_awaiter {
   }
   // Always inline: the registers that the coroutine has saved are saved once.
   [[nodiscard, gnu::always_inline]] bool await_suspend(std::coroutine_handle<>) const noexcept {
-    auto& worker = *this_compute_worker;
+    auto& worker = *this_compute_carrier;
     auto& parent = self;
     auto begun = child;
     begun.promise().parent = &parent;
@@ -102,7 +102,7 @@ struct call_awaiter {
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   [[nodiscard]] bool await_suspend(std::coroutine_handle<>) const noexcept {
-    auto& worker = *this_compute_worker;
+    auto& worker = *this_compute_carrier;
     auto& parent = self;
     auto begun = child;
     if (!begun) [[unlikely]] {
@@ -148,7 +148,7 @@ struct join_awaiter {
   fork_frame& self;
   [[nodiscard]] bool await_ready() const noexcept { return self.steals == 0; }
   [[nodiscard]] bool await_suspend(std::coroutine_handle<>) const noexcept {
-    return this_compute_worker->waits_for_children(self);
+    return this_compute_carrier->waits_for_children(self);
   }
   void await_resume() const {
     if (self.is(fork_frame::trouble)) [[unlikely]]
@@ -173,7 +173,7 @@ struct join_request {};
 
 /// Of the promises that do not depend on the result.
 struct parallel_promise_base : fork_frame {
-  parallel_promise_base() noexcept : fork_frame{this_compute_worker->stack()} {}
+  parallel_promise_base() noexcept : fork_frame{this_compute_carrier->stack()} {}
 
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] parallel_final_awaiter final_suspend() const noexcept { return {*this}; }
@@ -184,19 +184,19 @@ struct parallel_promise_base : fork_frame {
 
   /// Null: the task is empty, and fork() or call() say why.
   [[nodiscard]] static void* operator new(std::size_t bytes) noexcept {
-    auto* worker = this_compute_worker;
+    auto* worker = this_compute_carrier;
     if (worker == nullptr) [[unlikely]]
-      compute_worker::nowhere();
+      compute_carrier::nowhere();
     return worker->allocate(bytes);
   }
   static void operator delete(void* memory, std::size_t) noexcept {
-    this_compute_worker->release(static_cast<std::byte*>(memory));
+    this_compute_carrier->release(static_cast<std::byte*>(memory));
   }
   // By Clang with -fcoro-aligned-allocation.
   [[nodiscard]] static void* operator new(std::size_t bytes, std::align_val_t alignment) noexcept {
-    auto* worker = this_compute_worker;
+    auto* worker = this_compute_carrier;
     if (worker == nullptr) [[unlikely]]
-      compute_worker::nowhere();
+      compute_carrier::nowhere();
     return worker->allocate(bytes, std::max(base::frame_alignment, static_cast<std::size_t>(alignment)));
   }
   static void operator delete(void* memory, std::size_t bytes, std::align_val_t) noexcept {

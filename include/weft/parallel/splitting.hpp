@@ -33,9 +33,9 @@ class lazy_range {
 
   /// Whether to hand out a half now.
   [[nodiscard]] bool should_split() const noexcept {
-    const auto& worker = *this_compute_worker;
-    return last_ - first_ > std::max(chunk_, grain_) && worker.offers_nothing() && worker.pool() &&
-           worker.pool()->most_carriers() > 1;
+    const auto& carrier = *this_compute_carrier;
+    return last_ - first_ > std::max(chunk_, grain_) && carrier.offers_nothing() && carrier.pool() &&
+           carrier.pool()->most_carriers() > 1;
   }
   /// Cuts the first half off.
   [[nodiscard]] lazy_range split() noexcept {

@@ -30,7 +30,7 @@ class driver {
   [[nodiscard]] virtual bool awaits_input() const noexcept { return false; }
 
   /// Makes ready for another OS thread to poll than the one that does. False: no other can, now.
-  /// Thread: the watch, while the task of the present carrier runs.
+  /// Thread: the watchdog, while the task of the present carrier runs.
   [[nodiscard]] virtual bool prepare_hand_over() noexcept { return true; }
 
   /// The calling OS thread, and no other, polls from now on. Delivers as poll() does.

@@ -12,7 +12,7 @@ namespace weft::sched {
 
 class carrier;
 class scheduler;
-enum class departure : std::uint8_t;
+enum class leave_reason : std::uint8_t;
 enum class stall_reason : std::uint8_t;
 
 /// Why a wait ended, when it was not one of its own cases (those count from 0).
@@ -76,8 +76,8 @@ class runnable {
   };
   [[nodiscard]] virtual identity who() const noexcept { return {}; }
 
-  /// Owner, in its own code or as it leaves it: the watch saw that it kept its OS thread blocked in the kernel for so
-  /// long, by `why`.
+  /// Owner, in its own code or as it leaves it: the watchdog saw that it kept its OS thread blocked in the kernel for
+  /// so long, by `why`.
   virtual void was_blocked(stall_reason /*why*/, std::chrono::nanoseconds /*time*/) noexcept {}
 
   /// Owner: starts a wait. Returns false, and starts none, when the wait is cancellable and a cancel was requested.
@@ -86,7 +86,8 @@ class runnable {
     auto next = (word_.load(std::memory_order_relaxed) & epoch_mask) + next_epoch;
     if (how != cancellable::yes) {
       // release: a claimer comes after all that the waiter did before it began; pairs with claim()
-      word_.store(next | shielded_bit | (how == cancellable::never ? bound_bit : 0), std::memory_order_release);
+      word_.store(next | shielded_bit | (how == cancellable::never ? uninterruptible_bit : 0),
+                  std::memory_order_release);
       return true;
     }
     if (cancel_was_requested()) return false;
@@ -98,7 +99,7 @@ class runnable {
   /// Whether the owner has executed a read-modify-write since begin_wait(): registered its wait under a lock.
   enum class locked_since : bool { no, yes };
   /// Owner: the wait, cancellable, is registered. A request to cancel that may have missed it ends it.
-  void look_for_cancel(locked_since begun) noexcept {
+  void check_for_cancel(locked_since begun) noexcept {
 #if defined(__x86_64__)
     // There every read-modify-write is a fence: the compiler only has to keep the order.
     if (begun == locked_since::yes) {
@@ -218,7 +219,7 @@ class runnable {
   bool end_wait(wake_reason why) noexcept {
     // acquire: the wait that the caller knows of has begun
     auto seen = word_.load(std::memory_order_acquire);
-    if (seen & (claimed_bit | bound_bit)) return false;
+    if (seen & (claimed_bit | uninterruptible_bit)) return false;
     return claim_and_notify(static_cast<std::uint32_t>(seen >> epoch_shift), static_cast<std::int32_t>(why));
   }
 
@@ -290,7 +291,7 @@ class runnable {
   [[nodiscard]] virtual carrier* stays_on() const noexcept { return nullptr; }
 
  protected:
-  /// Whether a task that leaves may switch to this one, as <weft/sched/turn.hpp> has it.
+  /// Whether a task that leaves may switch to this one, as <weft/sched/direct_switch.hpp> has it.
   enum class has_stack : bool { no, yes };
   explicit runnable(scheduler* home, has_stack own = has_stack::no) noexcept
       : home_{home}, has_stack_{own == has_stack::yes} {}
@@ -301,11 +302,12 @@ class runnable {
   friend class global_queue;
   friend class run_queue;
   friend class seat;
-  friend bool settle(carrier&, runnable&, enum departure) noexcept;
+  friend bool settle(carrier&, runnable&, enum leave_reason) noexcept;
 
   // The word: epoch (32 bits) | reason (24) | bits (8). An epoch comes again after four thousand million waits of one
   // task: a claimer holds the object's lock, or has looked an instant ago, so that it cannot meet the same one twice.
-  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8, bound_bit = 16;
+  static constexpr std::uint64_t parked_bit = 1, claimed_bit = 2, notified_bit = 4, shielded_bit = 8,
+                                 uninterruptible_bit = 16;
   static constexpr int reason_shift = 8, epoch_shift = 32;
   static constexpr std::int32_t reason_offset = 3;  // the least reason is -3, and is stored as 0
   static constexpr std::uint64_t next_epoch = std::uint64_t{1} << epoch_shift, epoch_mask = ~(next_epoch - 1);
@@ -321,13 +323,15 @@ class runnable {
   std::atomic<bool> cancel_{false};
   const bool has_stack_ = false;
   // How many more short runs in a row it owes before it may run on a seat again; 0: it may; `one_thread`: it runs on
-  // one carrier. Written by the carrier that runs it, or by the watch while it decides about that carrier's seat: the
-  // task may look meanwhile.
+  // one carrier. Written by the carrier that runs it, or by the watchdog while it decides about that carrier's seat:
+  // the task may look meanwhile.
   static constexpr std::uint8_t one_thread = 255;
   // relaxed, both: a number
-  [[nodiscard]] std::uint8_t short_runs_owed() const noexcept { return beside_.load(std::memory_order_relaxed); }
-  void owe_short_runs(std::uint8_t count) noexcept { beside_.store(count, std::memory_order_relaxed); }
-  std::atomic<std::uint8_t> beside_{0};
+  [[nodiscard]] std::uint8_t short_runs_owed() const noexcept {
+    return short_runs_owed_.load(std::memory_order_relaxed);
+  }
+  void owe_short_runs(std::uint8_t count) noexcept { short_runs_owed_.store(count, std::memory_order_relaxed); }
+  std::atomic<std::uint8_t> short_runs_owed_{0};
   int error_number_ = 0;  // its errno, while others run on its carrier
 };
 

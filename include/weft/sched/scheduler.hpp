@@ -7,20 +7,20 @@
 #include <memory>
 #include <mutex>
 
-#include <weft/base/bell.hpp>
 #include <weft/base/containers.hpp>
+#include <weft/base/event_count.hpp>
 #include <weft/base/spin_lock.hpp>
 #include <weft/sched/driver.hpp>
 #include <weft/sched/fork.hpp>
 #include <weft/sched/runnable.hpp>
-#include <weft/sched/watch.hpp>
+#include <weft/sched/watchdog.hpp>
 
 namespace weft::sched {
 
 class carrier_pool;
 class held_driver;
 class seat;
-class watch;
+class watchdog;
 
 /// How many cores the process may run on: its affinity mask.
 [[nodiscard]] std::size_t available_cores() noexcept;
@@ -31,17 +31,17 @@ struct scheduler_options {
   /// Where a seat waits; empty: the parking driver.
   driver_factory make_driver = {};
   /// Off under a virtual clock, whatever this says.
-  watch_options watch = {};
+  watchdog_options watchdog = {};
 };
 
 /// Who is told when a seat that waited has something to run.
-enum class busy_bell : std::uint8_t { hibernation, deadlocks };
+enum class busy_listener : std::uint8_t { hibernation, deadlocks };
 
 /// Told when every seat waits and nothing is due.
 class asleep_observer {
  public:
   /// Returns whether to ask again after a while, which happens a few times.
-  /// Thread: the watch's, which then sleeps.
+  /// Thread: the watchdog's, which then sleeps.
   [[nodiscard]] virtual bool on_asleep() = 0;
 
  protected:
@@ -50,7 +50,7 @@ class asleep_observer {
 
 /// What the scheduler has done since it started.
 struct scheduler_statistics {
-  std::uint64_t resumed = 0;      ///< tasks resumed, on seats, beside them and by compute()
+  std::uint64_t resumed = 0;      ///< tasks resumed, on seats, without one and by compute()
   std::uint64_t stolen = 0;       ///< tasks taken from another seat's queue
   std::uint64_t idle_waits = 0;   ///< times a seat waited in its driver with nothing to run
   std::uint64_t handed_over = 0;  ///< times a seat was taken from a task that did not park
@@ -101,7 +101,7 @@ class scheduler {
   [[nodiscard]] std::size_t seat_count() const noexcept { return seats_.size(); }
   [[nodiscard]] scheduler_statistics statistics() const noexcept;
 
-  /// The spawn sites whose tasks kept a seat for longer than a slice. Empty when the watch is off.
+  /// The spawn sites whose tasks kept a seat for longer than a slice. Empty when the watchdog is off.
   [[nodiscard]] plain::vector<stall_site> stalls() const;
 
   /// Work that happens outside of the seats (a blocking call, a computation) and will wake a task. While there is any,
@@ -113,14 +113,14 @@ class scheduler {
   void stop() noexcept;
 
   /// An OS thread that belongs to nobody's seat, but computes for the tasks of this scheduler, has something to run.
-  void guest_begins() noexcept {
+  void compute_started() noexcept {
     // relaxed: numbers
-    guest_runs_.fetch_add(1, std::memory_order_relaxed);
-    guests_busy_.fetch_add(1, std::memory_order_relaxed);
+    compute_runs_.fetch_add(1, std::memory_order_relaxed);
+    compute_busy_.fetch_add(1, std::memory_order_relaxed);
   }
-  void guest_is_done() noexcept {
+  void compute_ended() noexcept {
     // relaxed: a number
-    guests_busy_.fetch_sub(1, std::memory_order_relaxed);
+    compute_busy_.fetch_sub(1, std::memory_order_relaxed);
   }
 
   /// Whether every seat waits with nothing to run. May be old at once.
@@ -129,22 +129,22 @@ class scheduler {
   /// The same, and no work goes on outside that will wake a task. May be old at once.
   [[nodiscard]] bool all_idle() const noexcept;
 
-  /// Whether every seat waits with nothing to run, no task runs beside them, no timer is armed, and no work goes on
+  /// Whether every seat waits with nothing to run, no task runs without a seat, no timer is armed, and no work goes on
   /// outside that will wake a task. Input may come: see awaits_input(). May be old at once.
   [[nodiscard]] bool nothing_is_due() noexcept;
 
   /// Whether some task waits for something from outside. May be old at once.
   [[nodiscard]] bool awaits_input() const noexcept;
 
-  /// Rung whenever a seat that waited has something to run; null for none. The bell outlives the carriers.
-  void ring_when_busy(busy_bell which, base::bell* bell) noexcept {
-    // release: publishes the bell; pairs with become_idle()
-    busy_bells_[static_cast<std::size_t>(which)].store(bell, std::memory_order_release);
+  /// Notified whenever a seat that waited has something to run; null for none. The event count outlives the carriers.
+  void notify_when_busy(busy_listener which, base::event_count* listener) noexcept {
+    // release: publishes the event count; pairs with become_idle()
+    busy_listeners_[static_cast<std::size_t>(which)].store(listener, std::memory_order_release);
   }
 
-  /// Where the watch is on: tells `observer` from now on. It outlives the carriers.
-  void tell_when_asleep(asleep_observer& observer) noexcept {
-    // release: publishes the observer; pairs with the watch
+  /// Where the watchdog is on: tells `observer` from now on. It outlives the carriers.
+  void notify_when_asleep(asleep_observer& observer) noexcept {
+    // release: publishes the observer; pairs with the watchdog
     asleep_observer_.store(&observer, std::memory_order_release);
   }
 
@@ -157,8 +157,8 @@ class scheduler {
   friend class runnable;
   friend class seat;
   friend class timer_entry;
-  friend class watch;
-  friend bool settle(carrier&, runnable&, departure) noexcept;
+  friend class watchdog;
+  friend bool settle(carrier&, runnable&, leave_reason) noexcept;
   friend void begin_blocking() noexcept;
 
   [[nodiscard]] carrier_pool& carriers() noexcept { return *carriers_; }
@@ -173,7 +173,7 @@ class scheduler {
   thread_owner threads_;
   plain::vector<std::unique_ptr<seat>> seats_;
   std::unique_ptr<carrier_pool> carriers_;
-  std::unique_ptr<class watch> watch_;  // off, it only serves tasks that say that they block
+  std::unique_ptr<class watchdog> watchdog_;  // off, it only serves tasks that say that they block
   global_queue arrivals_;
 
   std::mutex idle_mutex_;      // guards idle_
@@ -181,11 +181,11 @@ class scheduler {
   std::atomic<std::size_t> idle_count_{0};
   std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> external_work_{0};
-  std::atomic<std::uint64_t> guest_runs_{0};
-  std::atomic<std::size_t> guests_busy_{0};
+  std::atomic<std::uint64_t> compute_runs_{0};
+  std::atomic<std::size_t> compute_busy_{0};
   std::atomic<std::size_t> pushing_arrivals_{0};  // how many are in push_arrival()
   std::atomic<bool> stopping_{false};
-  std::array<std::atomic<base::bell*>, 2> busy_bells_{};  // indexed by busy_bell
+  std::array<std::atomic<base::event_count*>, 2> busy_listeners_{};  // indexed by busy_listener
   std::atomic<asleep_observer*> asleep_observer_{nullptr};
 };
 

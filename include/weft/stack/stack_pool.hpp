@@ -10,11 +10,11 @@
 #include <system_error>
 
 #include <weft/base/asymmetric_fence.hpp>
-#include <weft/base/bell.hpp>
 #include <weft/base/containers.hpp>
+#include <weft/base/event_count.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/spin_lock.hpp>
-#include <weft/stack/hibernation.hpp>
+#include <weft/stack/parked_flows.hpp>
 
 namespace weft::stack {
 
@@ -51,7 +51,7 @@ class slot {
     occupant_.store(nullptr, std::memory_order_relaxed);
     base::asymmetric_fence_light();
     // acquire: what is done to the flow from here on comes after the look at it
-    if (looked_at_.load(std::memory_order_acquire)) [[unlikely]]
+    if (being_scanned_.load(std::memory_order_acquire)) [[unlikely]]
       wait_until_unobserved();
   }
 
@@ -88,7 +88,7 @@ class slot {
   std::atomic<std::uintptr_t> state_{0};
   std::atomic<void*> occupant_{nullptr};
   std::uint64_t seen_wait_ = 0;  // the wait that its flow was parked in when last looked at; 0 after it came back
-  std::atomic<bool> looked_at_{false};
+  std::atomic<bool> being_scanned_{false};
 
   bool is_measured_ = false;
   std::uint32_t uses_;  // begins with another number in each slot, so that not all are measured at once
@@ -164,10 +164,10 @@ class stack_pool {
   /// Frees what was kept of stacks that were brought back. Returns whether there was any.
   bool free_images() noexcept;
 
-  /// Rung whenever a stack was brought back; null for none. The bell outlives the stacks that are put away.
-  void ring_when_brought_back(base::bell* bell) noexcept {
-    // release: publishes the bell; pairs with forget()
-    bell_.store(bell, std::memory_order_release);
+  /// Notified whenever a stack was brought back; null for none. The event count outlives the stacks that are put away.
+  void notify_when_brought_back(base::event_count* listener) noexcept {
+    // release: publishes the event count; pairs with forget()
+    event_count_.store(listener, std::memory_order_release);
   }
 
   /// Why allocate() failed with `error`, in a sentence or two that name the limit and how to raise it.
@@ -217,7 +217,7 @@ class stack_pool {
   std::size_t least_kept_ = 0;  // since the last trim_idle()
 
   std::atomic<image*> unneeded_images_{nullptr};
-  std::atomic<base::bell*> bell_{nullptr};
+  std::atomic<base::event_count*> event_count_{nullptr};
 
   std::mutex growth_;  // guards the following; held across calls of the kernel, and taken before lock_
   plain::vector<std::unique_ptr<reservation>> reservations_;

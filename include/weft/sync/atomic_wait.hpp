@@ -32,8 +32,9 @@ class atomic_wait_base : base::list_hook {
   void describe(wait_description& into) const { into.add(kind, "atomic variable", variable_); }
 
  protected:
-  using look = bool (*)(const atomic_wait_base& operation) noexcept;
-  atomic_wait_base(const void* variable, look has_changed) noexcept : variable_{variable}, has_changed_{has_changed} {}
+  using predicate = bool (*)(const atomic_wait_base& operation) noexcept;
+  atomic_wait_base(const void* variable, predicate has_changed) noexcept
+      : variable_{variable}, has_changed_{has_changed} {}
   atomic_wait_base(atomic_wait_base&& other) noexcept : variable_{other.variable_}, has_changed_{other.has_changed_} {}
   [[nodiscard]] const void* variable() const noexcept { return variable_; }
 
@@ -43,7 +44,7 @@ class atomic_wait_base : base::list_hook {
   friend class base::intrusive_list;
 
   const void* variable_;
-  look has_changed_;
+  predicate has_changed_;
   wait_node* node_ = nullptr;
 };
 
@@ -52,14 +53,14 @@ template <std::equality_comparable T>
 class atomic_wait_operation : public atomic_wait_base {
  public:
   atomic_wait_operation(const std::atomic<T>& variable, T old, std::memory_order order) noexcept
-      : atomic_wait_base{&variable, &look_at}, old_{old}, order_{order} {}
+      : atomic_wait_base{&variable, &value_changed}, old_{old}, order_{order} {}
 
-  bool try_complete() const noexcept { return look_at(*this); }
+  bool try_complete() const noexcept { return value_changed(*this); }
   /// Not if it was changed back after it was notified: then it waits anew.
-  bool finish() const noexcept { return look_at(*this); }
+  bool finish() const noexcept { return value_changed(*this); }
 
  private:
-  static bool look_at(const atomic_wait_base& operation) noexcept {
+  static bool value_changed(const atomic_wait_base& operation) noexcept {
     const auto& self = static_cast<const atomic_wait_operation&>(operation);
     // the order that the caller asked for; when armed, the lock of the list orders it against who notifies, too
     return static_cast<const std::atomic<T>*>(self.variable())->load(self.order_) != self.old_;

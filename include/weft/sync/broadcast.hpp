@@ -7,8 +7,8 @@
 #include <utility>
 
 #include <weft/base/error.hpp>
+#include <weft/sync/broadcast_ring.hpp>
 #include <weft/sync/channel.hpp>
-#include <weft/sync/published_values.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft {
@@ -53,7 +53,7 @@ class broadcast {
   [[nodiscard]] receiver subscribe() noexcept { return receiver{values_}; }
 
  private:
-  detail::published_values<T> values_;
+  detail::broadcast_ring<T> values_;
 };
 
 /// Somebody who listens to a broadcast. A copy goes on where the original is.
@@ -80,7 +80,7 @@ class broadcast<T>::receiver {
  private:
   friend class broadcast;
   friend recv_operation;
-  explicit receiver(detail::published_values<T>& values) noexcept : values_{&values}, position_{values.next()} {}
+  explicit receiver(detail::broadcast_ring<T>& values) noexcept : values_{&values}, position_{values.next()} {}
 
   [[nodiscard]] static value_type failure_of(errc condition) {
     return std::unexpected{unheard{make_error_code(condition)}};
@@ -93,7 +93,7 @@ class broadcast<T>::receiver {
     return failure_of(errc::closed);
   }
 
-  detail::published_values<T>* values_;
+  detail::broadcast_ring<T>* values_;
   std::uint64_t position_;
 };
 

@@ -18,10 +18,10 @@
 
 #include <weft/base/intrusive_list.hpp>
 #include <weft/base/spin_lock.hpp>
-#include <weft/sync/timed.hpp>
 #include <weft/sync/value_queue.hpp>
+#include <weft/sync/wait_for.hpp>
 #include <weft/sync/wait_list.hpp>
-#include <weft/task/known_end.hpp>
+#include <weft/task/channel_user.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/with_deadline.hpp>
 
@@ -221,7 +221,7 @@ class channel {
   static constexpr std::uint8_t can_receive = 1, can_send = 2, is_plain = 4;
 
   /// Under lock_, false is the truth, and so is `is_plain`.
-  [[nodiscard]] bool might(std::uint8_t what) const noexcept {
+  [[nodiscard]] bool hints_at(std::uint8_t what) const noexcept {
     // relaxed: only a hint. Who knows of a send, or a receive, sees its mark, since one variable has one order
     return (state_.load(std::memory_order_relaxed) & what) == what;
   }
@@ -248,17 +248,17 @@ class channel {
   // The common case, in line: a value goes into a plain channel that has room, or out of one that has values. False:
   // look at everything.
   [[nodiscard, gnu::always_inline]] bool send_plainly(T& value) noexcept {
-    if (!might(can_send | is_plain)) return false;
+    if (!hints_at(can_send | is_plain)) return false;
     std::lock_guard guard{lock_};
-    if (!might(can_send | is_plain) || values_.needs_block()) return false;
+    if (!hints_at(can_send | is_plain) || values_.needs_block()) return false;
     values_.push(std::move(value));
     note_state(true, values_.size() < limit_, true);
     return true;
   }
   [[nodiscard, gnu::always_inline]] bool receive_plainly(std::optional<T>& into) noexcept {
-    if (!might(can_receive | is_plain)) return false;
+    if (!hints_at(can_receive | is_plain)) return false;
     std::lock_guard guard{lock_};
-    if (!might(can_receive | is_plain) || values_.leaves_block()) return false;
+    if (!hints_at(can_receive | is_plain) || values_.leaves_block()) return false;
     values_.pop(into);
     note_state(values_.size() != 0, true, true);
     return true;

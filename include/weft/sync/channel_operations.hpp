@@ -31,12 +31,12 @@ class channel<T>::send_operation : base::list_hook {
   bool try_complete() {
     use_.check("channel", to_);
     if (to_->send_plainly(value_)) return done_ = sent_ = true;
-    return to_->might(can_send) && try_everything();
+    return to_->hints_at(can_send) && try_everything();
   }
   bool arm(wait_node& node) {
     to_->lock_.lock();
-    if (to_->might(can_send)) [[unlikely]]
-      return look_again(node);
+    if (to_->hints_at(can_send)) [[unlikely]]
+      return check_again(node);
     std::lock_guard guard{to_->lock_, std::adopt_lock};
     queue_up(node);
     to_->note_state(true, false, false);
@@ -82,7 +82,7 @@ class channel<T>::send_operation : base::list_hook {
     return proceed(nullptr, woken, guard);
   }
   /// arm() where something may have changed since try_complete(). Under the lock, which it lets go.
-  [[gnu::noinline]] bool look_again(wait_node& node) {
+  [[gnu::noinline]] bool check_again(wait_node& node) {
     detail::woken_waiters woken;
     std::unique_lock guard{to_->lock_, std::adopt_lock};
     if (!to_->closed_ && to_->values_.size() >= to_->limit_ && !any(to_->receivers_, node.task)) {
@@ -141,12 +141,12 @@ class channel<T>::recv_operation : base::list_hook {
 
   bool try_complete() {
     if (from_->receive_plainly(value_)) return done_ = true;
-    return from_->might(can_receive) && try_everything();
+    return from_->hints_at(can_receive) && try_everything();
   }
   bool arm(wait_node& node) {
     from_->lock_.lock();
-    if (from_->might(can_receive)) [[unlikely]]
-      return look_again(node);
+    if (from_->hints_at(can_receive)) [[unlikely]]
+      return check_again(node);
     std::lock_guard guard{from_->lock_, std::adopt_lock};
     queue_up(node);
     from_->note_state(false, true, false);
@@ -192,7 +192,7 @@ class channel<T>::recv_operation : base::list_hook {
     return proceed(nullptr, woken, emptied);
   }
   /// arm() where something may have changed since try_complete(). Under the lock, which it lets go.
-  [[gnu::noinline]] bool look_again(wait_node& node) noexcept {
+  [[gnu::noinline]] bool check_again(wait_node& node) noexcept {
     block_pointer emptied;  // freed after the lock was let go
     detail::woken_waiters woken;
     std::lock_guard guard{from_->lock_, std::adopt_lock};
@@ -324,7 +324,7 @@ class channel<T>::send_many_operation {
 template <class T>
 std::size_t channel<T>::drain(std::vector<T>& into, std::size_t most) {
   std::size_t drained = 0;
-  while (drained < most && might(can_receive)) {
+  while (drained < most && hints_at(can_receive)) {
     auto batch = std::min({most - drained, std::max<std::size_t>(size(), 1), detail::wakes_in_batch});
     into.reserve(into.size() + batch);
     block_pointer emptied;  // freed after the lock was let go; two blocks are never emptied at once

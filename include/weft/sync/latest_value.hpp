@@ -5,8 +5,8 @@
 #include <utility>
 
 #include <weft/base/result.hpp>
+#include <weft/sync/broadcast_ring.hpp>
 #include <weft/sync/channel.hpp>
-#include <weft/sync/published_values.hpp>
 #include <weft/task/operation.hpp>
 
 namespace weft {
@@ -48,7 +48,7 @@ class latest_value {
   [[nodiscard]] reader subscribe() noexcept { return reader{values_}; }
 
  private:
-  detail::published_values<T> values_;
+  detail::broadcast_ring<T> values_;
 };
 
 /// Somebody who follows a value. A copy goes on where the original is.
@@ -77,7 +77,7 @@ class latest_value<T>::reader {
  private:
   friend class latest_value;
   friend recv_operation;
-  explicit reader(detail::published_values<T>& values) noexcept : values_{&values}, position_{values.next() - 1} {}
+  explicit reader(detail::broadcast_ring<T>& values) noexcept : values_{&values}, position_{values.next() - 1} {}
 
   [[nodiscard]] static value_type failure_of(errc condition) { return failure(condition); }
   [[nodiscard]] auto wait() noexcept { return values_->async_wait_for(position_); }
@@ -89,7 +89,7 @@ class latest_value<T>::reader {
     }
   }
 
-  detail::published_values<T>* values_;
+  detail::broadcast_ring<T>* values_;
   std::uint64_t position_;
 };
 

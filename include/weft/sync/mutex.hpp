@@ -6,7 +6,7 @@
 
 #include <weft/base/check.hpp>
 #include <weft/base/spin_lock.hpp>
-#include <weft/sync/timed.hpp>
+#include <weft/sync/wait_for.hpp>
 #include <weft/sync/wait_list.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/with_deadline.hpp>
@@ -71,7 +71,7 @@ class mutex {
   [[nodiscard]] lock_operation async_lock() noexcept;
 
   /// Who holds it, null when nobody does. May be old at once, and the task gone: for comparing.
-  [[nodiscard]] const detail::task_state* holder() const noexcept {
+  [[nodiscard]] const detail::task_base* holder() const noexcept {
     // relaxed: only a hint
     return task_of(state_.load(std::memory_order_relaxed));
   }
@@ -88,14 +88,14 @@ class mutex {
   //   free --try_lock--> task --unlock--> free
   //   free, task --lock_or_queue--> contended, task | contended
   //   task | contended --hand_over--> the first waiter, with the bit while there are more; free when there was none
-  //   task --adopt--> another task: the one that a blocking wait in a coroutine was for
+  //   task --take_over--> another task: the one that a blocking wait in a coroutine was for
   static constexpr std::uintptr_t free = 0, contended = 1;
 
   [[nodiscard]] static std::uintptr_t word_of(const sched::runnable& task) noexcept {
-    return reinterpret_cast<std::uintptr_t>(static_cast<const detail::task_state*>(&task));
+    return reinterpret_cast<std::uintptr_t>(static_cast<const detail::task_base*>(&task));
   }
-  [[nodiscard]] static const detail::task_state* task_of(std::uintptr_t word) noexcept {
-    return reinterpret_cast<const detail::task_state*>(word & ~contended);
+  [[nodiscard]] static const detail::task_base* task_of(std::uintptr_t word) noexcept {
+    return reinterpret_cast<const detail::task_base*>(word & ~contended);
   }
 
   void describe(detail::wait_description& into) const;
@@ -110,7 +110,7 @@ class mutex {
   [[nodiscard]] bool lock_or_queue(wait_node& node, Claim claim) noexcept;
   void disarm(wait_node& node) noexcept;
   /// By who has just got it: a coroutine that waited in a blocking form waited as an OS thread.
-  void adopt() noexcept;
+  void take_over() noexcept;
 
   std::atomic<std::uintptr_t> state_{free};
   base::spin_lock queue_lock_;  // guards waiters_ and the changes to and from `contended`
@@ -130,7 +130,7 @@ class mutex::lock_operation {
   void disarm(wait_node& node) noexcept { target_->disarm(node); }
   bool finish() const noexcept { return true; }
   value_type take() const noexcept {
-    target_->adopt();
+    target_->take_over();
     return {};
   }
   static value_type fail(errc condition) { return failure(condition); }

@@ -111,7 +111,7 @@ template <class... Ops>
     constexpr auto several = 2;
     if constexpr ((0 + ... + int{detail::registers_under_lock<std::remove_reference_t<Ops>>}) < several) {
       return std::nullopt;
-    } else if (!all.look_at_one_moment(detail::current_task())) {
+    } else if (!all.check_at_one_moment(detail::current_task())) {
       return std::nullopt;
     }
   }

@@ -6,7 +6,7 @@
 
 #include <weft/base/result.hpp>
 #include <weft/sync/semaphore.hpp>
-#include <weft/sync/timed.hpp>
+#include <weft/sync/wait_for.hpp>
 #include <weft/task/operation.hpp>
 #include <weft/task/with_deadline.hpp>
 

@@ -16,7 +16,7 @@
 #include <weft/sync/oneshot.hpp>
 #include <weft/task/cancellation.hpp>
 #include <weft/task/spawn.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 
@@ -105,7 +105,7 @@ class strand {
 
   T value_;
   channel<function> functions_{unbounded};
-  std::atomic<const detail::task_state*> working_{nullptr};
+  std::atomic<const detail::task_base*> working_{nullptr};
   join_handle<void> worker_;
 };
 

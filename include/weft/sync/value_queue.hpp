@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include <weft/sync/make_cells.hpp>
+#include <weft/sync/allocate_cells.hpp>
 
 namespace weft::detail {
 
@@ -32,7 +32,7 @@ class value_queue {
   value_queue() = default;
   /// A ring of `capacity` cells.
   explicit value_queue(std::size_t capacity)
-      : ring_{capacity == 0 ? nullptr : make_cells<cell>("channel", capacity)}, last_{capacity} {}
+      : ring_{capacity == 0 ? nullptr : allocate_cells<cell>("channel", capacity)}, last_{capacity} {}
   value_queue(const value_queue&) = delete;
   value_queue& operator=(const value_queue&) = delete;
   ~value_queue() {

@@ -105,7 +105,8 @@ class batch_wakers {
       if (wake_batch(woken)) return;
       calls_.push_back(self);
     }
-    go_on(self, lock, [](void* batch, woken_waiters& woken) { return (*static_cast<F*>(batch))(woken); }, &wake_batch);
+    continue_waking(
+        self, lock, [](void* batch, woken_waiters& woken) { return (*static_cast<F*>(batch))(woken); }, &wake_batch);
   }
 
   /// By the object's destructor, before its last look at the waiters.
@@ -116,8 +117,8 @@ class batch_wakers {
     bool dismissed = false;  // guarded by the lock that all objects share
   };
 
-  static void go_on(call& self, base::spin_lock& lock, bool (*wake_batch)(void* batch, woken_waiters& woken),
-                    void* batch) noexcept;
+  static void continue_waking(call& self, base::spin_lock& lock, bool (*wake_batch)(void* batch, woken_waiters& woken),
+                              void* batch) noexcept;
 
   base::intrusive_list<call> calls_;
 };

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <weft/base/accounting.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 
@@ -24,7 +24,7 @@ class accounting_scope {
   static void bring_up_to_date() noexcept;
 
  private:
-  detail::task_state& task_;
+  detail::task_base& task_;
   accounting* outer_;
 };
 

@@ -10,7 +10,7 @@
 #include <weft/task/async_frame.hpp>
 #include <weft/task/foreign_wait.hpp>
 #include <weft/task/frame_memory.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 #include <weft/task/transfer.hpp>
 
 namespace weft {
@@ -36,7 +36,7 @@ class [[nodiscard]] async_generator {
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> from) const noexcept {
       auto asked = std::exchange(from.promise().continuation, {});
-      return asked ? detail::go_on_with(asked.handle()) : std::noop_coroutine();
+      return asked ? detail::transfer_to(asked.handle()) : std::noop_coroutine();
     }
     void await_resume() const noexcept {}
   };
@@ -102,7 +102,7 @@ class [[nodiscard]] async_generator {
     template <class Caller>
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Caller> caller) const noexcept {
       coroutine.promise().continuation = detail::coroutine_link{caller};
-      return detail::go_on_with(coroutine);
+      return detail::transfer_to(coroutine);
     }
     [[nodiscard]] T* await_resume() const { return coroutine.promise().element(); }
   };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 
@@ -16,7 +16,7 @@ class cancellation_shield {
   cancellation_shield& operator=(const cancellation_shield&) = delete;
 
  private:
-  detail::task_state& task_;
+  detail::task_base& task_;
 };
 
 }  // namespace weft

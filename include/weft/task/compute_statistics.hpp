@@ -23,7 +23,7 @@ struct compute_statistics {
   std::size_t ready = 0;              ///< those that have waited for something, and could go on
   std::size_t blocked = 0;            ///< carriers that wait for something in place, in fork-join code
   std::uint64_t begun = 0;            ///< computations begun
-  std::uint64_t went_on = 0;          ///< times that one went on after a wait
+  std::uint64_t resumed = 0;          ///< times that one went on after a wait
   std::uint64_t refused = 0;          ///< try_compute() calls that found the queue full
   std::uint64_t stolen = 0;           ///< forks that another carrier went on with
   std::uint64_t exceptions_lost = 0;  ///< thrown by parts of a computation after another one had thrown

@@ -4,7 +4,7 @@
 #include <source_location>
 
 #include <weft/task/async_frame.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::detail {
 
@@ -20,10 +20,10 @@ class wait_step {
 
 /// A task without a stack: a chain of coroutines, each awaited by the one before, of which the last is suspended.
 /// Thread: the task itself.
-class coroutine_state : public task_state {
+class coroutine_state : public task_base {
  public:
   coroutine_state(sched::scheduler* home, std::source_location site) noexcept
-      : task_state{task_kind::coroutine, home, site} {}
+      : task_base{task_kind::coroutine, home, site} {}
 
   /// `here` is where the task goes on, once `wait` is complete.
   void suspend(coroutine_link here, wait_step& wait) noexcept {
@@ -36,7 +36,7 @@ class coroutine_state : public task_state {
     wait_ = nullptr;
   }
   /// The wait was over before the task parked.
-  void go_on() noexcept { wait_ = nullptr; }
+  void clear_wait() noexcept { wait_ = nullptr; }
   /// Suspended: parks, and then may be running elsewhere; false when it was notified first and must go on.
   [[nodiscard]] bool park_suspended() noexcept { return commit_park_on(carrier()); }
 

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include <weft/base/clock.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft {
 
@@ -34,7 +34,7 @@ class deadline_scope {
   [[nodiscard]] time_point deadline() const noexcept { return task_.deadline(); }
 
  private:
-  detail::task_state& task_;
+  detail::task_base& task_;
   time_point outer_;
 };
 

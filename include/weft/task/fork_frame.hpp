@@ -15,11 +15,11 @@
 
 namespace weft::detail {
 
-// Fork-join by continuation stealing: fork() pushes the frame that forks on its worker's deque and runs the child. When
-// the child ends, the worker pops the frame and goes on with it. A frame that is not there any more was stolen while
-// that child ran: its thief has gone on with it, and the child arrives at its join instead.
+// Fork-join by continuation stealing: fork() pushes the frame that forks on its carrier's deque and runs the child.
+// When the child ends, the carrier pops the frame and goes on with it. A frame that is not there any more was stolen
+// while that child ran: its thief has gone on with it, and the child arrives at its join instead.
 //
-//   steals     how often the frame was stolen since its last join, each time from a worker that ran one of its
+//   steals     how often the frame was stolen since its last join, each time from a carrier that ran one of its
 //              children: as many children will arrive. Of whoever runs the frame
 //   arrivals   `nobody` less those that have arrived. At its join the frame takes `nobody - steals` off: what is left
 //              is how many are still missing, and whoever makes it 0, the last child or the frame itself, has the frame
@@ -30,15 +30,15 @@ namespace weft::detail {
 // A child is resumed by a call on the thread's own stack, inside its parent's suspension. Where it ends without having
 // been stolen from or suspended, it returns there, the parent takes itself back, and goes on in place: a fork costs
 // what a call costs and a few stores, and the processor predicts the return. Where a frame suspends for good, at a
-// join, all calls below return up to the worker's loop, for whoever is below was stolen before. From there the frame,
+// join, all calls below return up to the carrier's loop, for whoever is below was stolen before. From there the frame,
 // and any other that is resumed by the loop, is *detached*: at its end it has no caller to return to, and looks for its
 // parent itself. When the calls nest too deep, a child is begun by the loop instead.
 //
-// Where frames lie: a worker allocates on its own stack. A stolen frame lies on the stack of the worker that was stolen
-// from, below the child that runs there, and its thief begins on a stack that is empty. Whoever has the frame after the
-// join goes on with the stack it lies on. So a child that arrives and is not the last gives its stack up if the frame
-// lies there, and takes a new one; the last takes the frame's. A stack has one owner at a time, handed on through
-// `arrivals`.
+// Where frames lie: a carrier allocates on its own stack. A stolen frame lies on the stack of the carrier that was
+// stolen from, below the child that runs there, and its thief begins on a stack that is empty. Whoever has the frame
+// after the join goes on with the stack it lies on. So a child that arrives and is not the last gives its stack up if
+// the frame lies there, and takes a new one; the last takes the frame's. A stack has one owner at a time, handed on
+// through `arrivals`.
 
 struct fork_frame {
   static constexpr std::uint32_t nobody = std::numeric_limits<std::int32_t>::max();
@@ -103,7 +103,7 @@ class fork_root {
   /// Why no new children begin, here or in what this is nested in; 0: they do.
   [[nodiscard]] int stopped() const noexcept {
     for (auto* each = this; each; each = each->outer_) {
-      // seq_cst: after a worker has set its limit; pairs with set_stopped()
+      // seq_cst: after a carrier has set its limit; pairs with set_stopped()
       if (auto why = each->stop_.load(std::memory_order_seq_cst); why != 0) return why;
     }
     return 0;
@@ -150,19 +150,19 @@ class fork_root {
   /// Before the computation begins: it is nested in `outer`, which outlives it, and stops when that does.
   void set_outer(const fork_root* outer) noexcept { outer_ = outer; }
 
-  /// No new child begins. The pool tells its workers to look.
+  /// No new child begins. The pool tells its carriers to look.
   void set_stopped(errc why) noexcept {
-    int goes_on = 0;
-    // seq_cst: before the workers are told; pairs with stopped(). relaxed on failure: stopped already, and the first
+    int running = 0;
+    // seq_cst: before the carriers are told; pairs with stopped(). relaxed on failure: stopped already, and the first
     // reason stays
-    stop_.compare_exchange_strong(goes_on, static_cast<int>(why), std::memory_order_seq_cst, std::memory_order_relaxed);
+    stop_.compare_exchange_strong(running, static_cast<int>(why), std::memory_order_seq_cst, std::memory_order_relaxed);
   }
 
  private:
   friend class compute_pool;
-  friend class compute_worker;
+  friend class compute_carrier;
 
-  /// Of a worker: the outermost frame has ended and is gone. The root may be gone on return.
+  /// Of a carrier: the outermost frame has ended and is gone. The root may be gone on return.
   virtual void ended(std::exception_ptr error) noexcept = 0;
 
   struct failure {

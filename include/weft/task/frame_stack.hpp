@@ -11,7 +11,7 @@ class fork_root;
 /// Memory for the frames of coroutines that come and go last in, first out: segments, each twice as large as the one
 /// below, of which one above the present one is kept. Segmented stacks for fork-join frames are libfork's idea
 /// (Williams and Elliott, "Libfork: portable continuation-stealing with stackless coroutines", 2024).
-/// Thread: owner; the worker that uses it keeps the top in its own fields.
+/// Thread: owner; the carrier that uses it keeps the top in its own fields.
 class frame_stack {
  public:
   /// Of each frame, but those that say otherwise by their size, or are said to be.
@@ -40,7 +40,7 @@ class frame_stack {
 
   /// Whose frames lie here.
   fork_root* root = nullptr;
-  /// The next in a worker's list of unused stacks.
+  /// The next in a carrier's list of unused stacks.
   frame_stack* next_unused = nullptr;
 
  private:

@@ -7,12 +7,12 @@
 #include <weft/base/clock.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::detail {
 
 class compute_pool;
-class worker_pool;
+class blocking_pool;
 
 /// What a task asks of the place that it lives in: the port through which the parts below the runtime reach it. What a
 /// spawn needs is read from members; the calls behind it are virtual, since they are rare.
@@ -35,20 +35,20 @@ class host : public sched::scheduler {
   [[nodiscard]] duration cancelled_over() const noexcept { return cancelled_over_; }
 
   /// OS threads for calls that block in the kernel.
-  [[nodiscard]] worker_pool& blocking_pool() noexcept { return *blocking_pool_; }
+  [[nodiscard]] detail::blocking_pool& blocking_pool() noexcept { return *blocking_pool_; }
   /// OS threads that compute, runtime_options::compute_carriers at the most, at a lower priority than the seats.
   [[nodiscard]] detail::compute_pool& compute_pool() noexcept { return *compute_pool_; }
 
   /// Keeps a task that nobody joins until it ends. An exception that leaves it ends the program, by std::terminate(),
   /// after a report that names the task: nobody else would ever learn of it.
-  virtual void adopt(task_state& task) noexcept = 0;
+  virtual void keep_until_end(task_base& task) noexcept = 0;
   /// Reports that `waiter`, a scope or a handle, has waited for `count` cancelled tasks, one of them described by
   /// `example`, for longer than cancelled_over().
   virtual void warn_of_cancelled(std::string_view waiter, std::size_t count, std::string_view example) noexcept = 0;
   /// Counts a wait of a coroutine in a blocking form. By the coroutine, before it waits.
-  virtual void count_blocking_wait(const task_state& coroutine, wait_kind kind) noexcept = 0;
+  virtual void count_blocking_wait(const task_base& coroutine, wait_kind kind) noexcept = 0;
   /// Reports a task that parks and holds a lock of the standard library's, once a spawn site. By the task.
-  virtual void report_held_lock(const task_state& task, const void* lock) noexcept = 0;
+  virtual void report_held_lock(const task_base& task, const void* lock) noexcept = 0;
   /// Notes how much of its stack a virtual thread has used.
   virtual void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept = 0;
 
@@ -56,7 +56,7 @@ class host : public sched::scheduler {
   /// What spawns and waits read; none of it changes.
   struct traits {
     stack::stack_pool& default_stacks;
-    worker_pool& blocking;
+    detail::blocking_pool& blocking;
     detail::compute_pool& compute;
     bool tracks_tasks;
     bool keeps_tasks_on_their_threads;
@@ -76,7 +76,7 @@ class host : public sched::scheduler {
   [[nodiscard]] virtual stack::stack_pool& other_stacks(std::size_t stack_bytes) = 0;
 
   stack::stack_pool* const default_stacks_;
-  worker_pool* const blocking_pool_;
+  detail::blocking_pool* const blocking_pool_;
   detail::compute_pool* const compute_pool_;
   const duration cancelled_over_;
   const bool tracks_tasks_, keeps_tasks_on_their_threads_;

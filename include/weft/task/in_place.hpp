@@ -1,7 +1,7 @@
 #pragma once
 
 #include <weft/sched/this_runnable.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::detail {
 
@@ -26,7 +26,7 @@ class in_place {
   in_place& operator=(const in_place&) = delete;
 
  private:
-  task_state& task_;
+  task_base& task_;
   time_point outer_deadline_{};
 };
 

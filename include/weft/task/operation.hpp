@@ -18,7 +18,7 @@
 #include <weft/task/awaitable.hpp>
 #include <weft/task/coroutine_task.hpp>
 #include <weft/task/outcome.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 #include <weft/task/wait_description.hpp>
 
 namespace weft {
@@ -128,7 +128,7 @@ inline constexpr auto locks_to_arm =
 
 /// Until when a wait for `op` may last: the nearest of the task's deadline and one that the operation has of its own.
 template <class Op>
-[[nodiscard]] time_point deadline_of(const Op& op, const task_state& self) noexcept {
+[[nodiscard]] time_point deadline_of(const Op& op, const task_base& self) noexcept {
   if constexpr (requires { op.own_deadline(); }) {
     return op.own_deadline() < self.deadline() ? op.own_deadline() : self.deadline();
   } else {
@@ -137,7 +137,7 @@ template <class Op>
 }
 
 /// What a wait of `self` that ended for `reason`, and not by one of its cases, fails with.
-[[nodiscard]] inline errc failure_of(sched::wake_reason reason, const task_state& self) noexcept {
+[[nodiscard]] inline errc failure_of(sched::wake_reason reason, const task_base& self) noexcept {
   switch (reason) {
     case sched::wake_reason::cancelled: return self.why_stopped();
     case sched::wake_reason::deadlocked: return errc::deadlock;
@@ -149,7 +149,7 @@ template <class Op>
 template <operation Op>
 class waiting {
  public:
-  explicit waiting(task_state& self) noexcept {
+  explicit waiting(task_base& self) noexcept {
     node_.task = &self;
     if constexpr (lends_stack<Op>) self.keep_stack(true);
   }
@@ -172,7 +172,7 @@ class waiting {
     return true;
   }
 
-  [[nodiscard]] task_state& self() const noexcept { return static_cast<task_state&>(*node_.task); }
+  [[nodiscard]] task_base& self() const noexcept { return static_cast<task_base&>(*node_.task); }
 
   /// When the wait that step() began times out, for OS threads, which have no timers.
   [[nodiscard]] time_point limit(const Op& op) const noexcept {
@@ -215,7 +215,7 @@ class waiting {
     }
     // Every wait that got here goes through notify(), even one that is decided already: nothing is undone by hand.
     if constexpr (may_be_left) {
-      if (how == sched::cancellable::yes) task.look_for_cancel(locks_to_arm<Op>);
+      if (how == sched::cancellable::yes) task.check_for_cancel(locks_to_arm<Op>);
       if (auto until = deadline_of(op, task); until != no_deadline && task.kind() != task_kind::os_thread) {
         timer_.arm(task, node_.epoch, until);
       }
@@ -319,7 +319,7 @@ class waiting {
 
 /// What has to wait.
 template <class Op>
-[[nodiscard, gnu::always_inline]] inline typename Op::value_type wait_on_stack(Op& op, task_state& self) {
+[[nodiscard, gnu::always_inline]] inline typename Op::value_type wait_on_stack(Op& op, task_base& self) {
   if constexpr (blocks_in_place<Op>) {
     if (self.kind() == task_kind::os_thread) {
       if constexpr (Op::kind == wait_kind::compute) {  // in place that is no wait
@@ -343,10 +343,10 @@ template <class Op>
 }
 
 template <class Op>
-[[nodiscard, gnu::always_inline]] inline typename Op::value_type await_on_stack(Op& op, task_state& self) {
+[[nodiscard, gnu::always_inline]] inline typename Op::value_type await_on_stack(Op& op, task_base& self) {
   // Before anything else: a task whose operations all fail at once has to let others run as well.
-  if (self.must_look_up()) [[unlikely]] {
-    if (self.look_up() && fails_before_it_begins<Op>) return op.fail(errc::timed_out);
+  if (self.must_check_budget()) [[unlikely]] {
+    if (self.check_budget() && fails_before_it_begins<Op>) return op.fail(errc::timed_out);
   }
   if (fails_before_it_begins<Op> && self.must_stop()) return op.fail(self.why_stopped());
   if (op.try_complete()) [[likely]]
@@ -375,9 +375,9 @@ class operation_awaiter final : wait_step {
     if (self.kind() != task_kind::coroutine) return true;
     how_ = how::early;
     bool late = false;
-    if (self.must_look_up()) [[unlikely]] {
+    if (self.must_check_budget()) [[unlikely]] {
       gives_way_ = self.turn_is_over();
-      late = !gives_way_ && self.looks_late() && fails_before_it_begins<Op>;
+      late = !gives_way_ && self.check_deadline() && fails_before_it_begins<Op>;
     }
     // Where the deadline has passed, step() says so.
     if (!gives_way_ && !late && is_done_early(self)) return true;
@@ -398,7 +398,7 @@ class operation_awaiter final : wait_step {
       // From a successful commit on the coroutine may run, and end, elsewhere: touch nothing.
       if (task.park_suspended()) return true;
     }
-    task.go_on();
+    task.clear_wait();
     return false;
   }
 
@@ -417,7 +417,7 @@ class operation_awaiter final : wait_step {
 
   [[nodiscard, gnu::noinline]] typename Op::value_type await_in_place() { return await_on_stack(op_, current_stack()); }
 
-  [[nodiscard]] bool is_done_early(const task_state& self) {
+  [[nodiscard]] bool is_done_early(const task_base& self) {
     // Where it must stop, step() says so.
     if (!uninterruptible<Op> && self.must_stop()) return false;
     return op_.try_complete();
@@ -427,7 +427,7 @@ class operation_awaiter final : wait_step {
   bool woken() override {
     try {
       if (std::exchange(gives_way_, false)) {
-        const bool late = wait_.self().looks_late() && fails_before_it_begins<Op>;
+        const bool late = wait_.self().check_deadline() && fails_before_it_begins<Op>;
         if (!late && is_done_early(wait_.self())) {
           leave_wait(how::early);
           return true;
@@ -506,7 +506,7 @@ template <operation Op>
 void wait_uncancelled(Op op, const char* what) {
   auto& self = current_stack();
   struct restore {
-    task_state& task;
+    task_base& task;
     time_point deadline;
     ~restore() {
       --task.shields;
@@ -536,7 +536,7 @@ template <operation Op>
 void wait_to_the_end_for(Op op, duration patience) {
   auto& self = current_stack();
   struct restore {
-    task_state& task;
+    task_base& task;
     time_point deadline;
     ~restore() {
       --task.shields;

@@ -66,7 +66,7 @@ class race_operation : public detail::case_tuple<Ops...>,
   /// One that was kept and has succeeded all the same wins, when none had before.
   [[nodiscard]] bool has_outcome_after_all() {
     const bool decided = is_decided();
-    static_cast<void>(this->any_kept_indexed([&](auto& op, auto index) {
+    static_cast<void>(this->any_pinned_indexed([&](auto& op, auto index) {
       if (decided || is_decided() || failed_[index()] || !op.has_happened()) {
         if (!taken_ || taken_->index() != index()) op.lose();
       } else {

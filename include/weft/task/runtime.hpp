@@ -17,16 +17,16 @@
 #include <weft/base/report.hpp>
 #include <weft/sched/scheduler.hpp>
 #include <weft/stack/stack_pool.hpp>
+#include <weft/task/blocking_pool.hpp>
 #include <weft/task/compute_pool.hpp>
 #include <weft/task/compute_statistics.hpp>
 #include <weft/task/deadlock.hpp>
-#include <weft/task/hibernation.hpp>
+#include <weft/task/hibernation_statistics.hpp>
 #include <weft/task/host.hpp>
 #include <weft/task/stack_use.hpp>
+#include <weft/task/task_base.hpp>
 #include <weft/task/task_snapshot.hpp>
-#include <weft/task/task_state.hpp>
 #include <weft/task/warnings.hpp>
-#include <weft/task/worker_pool.hpp>
 
 namespace weft {
 
@@ -48,7 +48,7 @@ struct runtime_options {
   /// Where a seat waits; empty: without I/O.
   sched::driver_factory make_driver = {};
   /// What happens to a task that does not park.
-  sched::watch_options watch = {};
+  sched::watchdog_options watchdog = {};
   /// A virtual thread that stays parked for as long, or up to twice as long, keeps only what its stack holds; whoever
   /// touches the stack brings it back. When memory is short, as Linux says, a tenth of a second is enough.
   /// `no_hibernation`: never. Off, too, where the system cannot (see runtime::hibernation()) and under a virtual clock.
@@ -145,29 +145,29 @@ class runtime : public detail::host, private detail::end_observer, private sched
   struct checked_tag {};
   runtime(checked_tag, runtime_options options);
 
-  void adopt(detail::task_state& task) noexcept override;
+  void keep_until_end(detail::task_base& task) noexcept override;
   void warn_of_cancelled(std::string_view waiter, std::size_t count, std::string_view example) noexcept override;
-  void count_blocking_wait(const detail::task_state& coroutine, wait_kind kind) noexcept override;
-  void report_held_lock(const detail::task_state& task, const void* lock) noexcept override;
+  void count_blocking_wait(const detail::task_base& coroutine, wait_kind kind) noexcept override;
+  void report_held_lock(const detail::task_base& task, const void* lock) noexcept override;
   void note_stack_use(const std::source_location& site, std::size_t bytes) noexcept override;
   [[nodiscard]] stack::stack_pool& other_stacks(std::size_t stack_bytes) override;
 
   bool on_asleep() override;
   void report_what_is_left() noexcept;
   void report_others(const plain::set<std::uint64_t>& named, std::size_t most) noexcept;
-  [[noreturn]] void nobody_caught(const detail::task_state& task, const std::exception_ptr& error) noexcept;
+  [[noreturn]] void nobody_caught(const detail::task_base& task, const std::exception_ptr& error) noexcept;
   [[nodiscard]] plain::vector<stack::stack_pool*> all_stacks();
-  void on_end(detail::task_state& task, const std::exception_ptr& error) noexcept override;
+  void on_end(detail::task_base& task, const std::exception_ptr& error) noexcept override;
 
   stack::stack_pool default_stacks_;
   std::mutex other_stacks_mutex_;  // guards other_stacks_
   plain::map<std::size_t, std::unique_ptr<stack::stack_pool>> other_stacks_;
-  detail::worker_pool blocking_;
+  detail::blocking_pool blocking_;
   detail::compute_pool compute_;
 
-  std::mutex adopted_mutex_;  // guards adopted_
-  std::condition_variable adopted_changed_;
-  base::intrusive_list<detail::task_state> adopted_;
+  std::mutex detached_mutex_;  // guards detached_
+  std::condition_variable detached_changed_;
+  base::intrusive_list<detail::task_base> detached_;
   bool shutting_down_ = false;
 
   std::mutex held_locks_mutex_;                                              // guards held_locks_
@@ -182,7 +182,7 @@ class runtime : public detail::host, private detail::end_observer, private sched
   const leak_report leaks_;
   const warning_options warnings_;
   static inline constinit std::atomic<std::size_t> runtimes_{0};  // how many there are in the process
-  std::uint64_t asleep_at_ = ~std::uint64_t{0};  // the watch's: the progress at which all slept and was reported
+  std::uint64_t asleep_at_ = ~std::uint64_t{0};  // the watchdog's: the progress at which all slept and was reported
   std::mutex warned_mutex_;                      // guards the two below
   time_point warned_of_cancelled_ = time_point::min();
   std::size_t left_out_ = 0;

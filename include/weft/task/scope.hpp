@@ -83,7 +83,7 @@ class child_result {
   }
 
  private:
-  detail::task_state* task_;
+  detail::task_base* task_;
   detail::outcome<T>* result_;
 };
 
@@ -107,7 +107,7 @@ class scope : private detail::end_observer {
   /// that is spawned. After cancel() the task still runs, and finds itself cancelled.
   template <class F>
   void spawn(const spawn_options& options, F&& f, std::source_location site = std::source_location::current()) {
-    adopt(*detail::make_task(detail::host_to_spawn_in(), options, site, std::forward<F>(f)).task);
+    register_child(*detail::make_task(detail::host_to_spawn_in(), options, site, std::forward<F>(f)).task);
   }
   template <class F>
   void spawn(F&& f, std::source_location site = std::source_location::current()) {
@@ -122,7 +122,7 @@ class scope : private detail::end_observer {
     auto started = detail::make_task(detail::host_to_spawn_in(), options, site, std::forward<F>(f));
     started.task->give_handle();
     child_result<detail::spawned_t<F>> handle{started};
-    adopt(*started.task);
+    register_child(*started.task);
     return handle;
   }
   template <class F>
@@ -147,13 +147,13 @@ class scope : private detail::end_observer {
   [[nodiscard]] join_operation async_join() noexcept;
 
  private:
-  void adopt(detail::task_state& child);
+  void register_child(detail::task_base& child);
   void wait_for_all() noexcept;
   void wait_for_cancelled() noexcept;
-  void on_end(detail::task_state& child, const std::exception_ptr& error) noexcept override;
+  void on_end(detail::task_base& child, const std::exception_ptr& error) noexcept override;
 
   mutable base::spin_lock lock_;  // guards all below
-  base::intrusive_list<detail::task_state> children_;
+  base::intrusive_list<detail::task_base> children_;
   base::intrusive_list<wait_node> joiners_;
   base::intrusive_list<wait_node> owners_;  // of waits that a cancel of the scope ends as well
   std::size_t count_ = 0;

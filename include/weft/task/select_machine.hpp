@@ -10,8 +10,8 @@
 #include <type_traits>
 #include <utility>
 
-#include <weft/task/kept_operation.hpp>
 #include <weft/task/operation.hpp>
+#include <weft/task/pinned_operation.hpp>
 
 namespace weft::detail {
 
@@ -85,7 +85,7 @@ template <class Op>
 concept registers_under_lock = selectable<Op> && requires { requires Op::locks_to_arm; };
 
 /// The task, which runs, has been claimed by another: until that one has delivered.
-void await_decision(task_state& task) noexcept;
+void await_decision(task_base& task) noexcept;
 
 /// What all operations share that wait for several others at once. `Select` has `size()`, `on(index, f)`, which calls f
 /// with that operation, and `node(index)`; `takes_part(index)` if not all are waited for, and `stride()` if they may
@@ -116,7 +116,7 @@ class select_machine {
   /// After try_complete() has found nothing: looks at all cases at the same moment, those that register under a lock.
   /// True: one has happened. While `task`, the caller, is registered with all of them, none can happen without it; so
   /// when it then decides about its wait itself, none could have happened at that moment.
-  bool look_at_one_moment(task_state& task) {
+  bool check_at_one_moment(task_base& task) {
     wait_node outer;
     outer.task = &task;
     do {
@@ -154,25 +154,25 @@ class select_machine {
     return self().on(chosen_, [](auto& op) { return op.finish(); });
   }
 
-  // Where some of the operations are kept: see `keeps_losers`. The others are left at once.
+  // Where some of the operations are pinned: see `keeps_losers`. The others are left at once.
   [[nodiscard]] bool must_leave()
-    requires(Select::keeps_some)
+    requires(Select::has_pinned)
   {
-    return self().any_kept([](auto& op) { return op.is_under_way(); });
+    return self().any_pinned([](auto& op) { return op.is_under_way(); });
   }
   [[nodiscard]] bool request_cancel(wait_node& node, std::uint64_t epoch)
-    requires(Select::keeps_some)
+    requires(Select::has_pinned)
   {
     disarm_each<every_case>();
     node.epoch = epoch;
     node.claimed = false;
-    const auto& owner = static_cast<const task_state&>(*node.task);
-    static_cast<void>(self().any_kept([&](auto& op) { return op.ask_to_end(owner), false; }));
-    return !self().any_kept([&](auto& op) { return !op.has_let_go(node); });
+    const auto& owner = static_cast<const task_base&>(*node.task);
+    static_cast<void>(self().any_pinned([&](auto& op) { return op.ask_to_end(owner), false; }));
+    return !self().any_pinned([&](auto& op) { return !op.has_let_go(node); });
   }
   /// All have let go: whether nothing has happened that the wait was for.
   [[nodiscard]] bool interrupted()
-    requires(Select::keeps_some)
+    requires(Select::has_pinned)
   {
     return !self().has_outcome_after_all();
   }
@@ -240,7 +240,7 @@ class select_machine {
 template <class... Ops>
 class case_tuple {
  public:
-  static constexpr bool keeps_some = (needs_keeping<Ops> || ...);
+  static constexpr bool has_pinned = (must_be_pinned<Ops> || ...);
   static constexpr bool lends_its_stack = (lends_stack<std::remove_reference_t<Ops>> || ...);
 
   explicit case_tuple(Ops&&... ops) : operations_{std::forward<Ops>(ops)...} {
@@ -272,14 +272,14 @@ class case_tuple {
     return std::get<I>(operations_);
   }
 
-  /// Whether `f` answers true for one of those that are kept; it is called for them in their order, up to that one.
+  /// Whether `f` answers true for one of those that are pinned; it is called for them in their order, up to that one.
   template <class F>
-  bool any_kept(F f) {
-    return any_kept_indexed([&f](auto& op, auto) { return f(op); });
+  bool any_pinned(F f) {
+    return any_pinned_indexed([&f](auto& op, auto) { return f(op); });
   }
   template <class F>
-  bool any_kept_indexed(F f) {
-    return any_kept_of(f, std::index_sequence_for<Ops...>{});
+  bool any_pinned_indexed(F f) {
+    return any_pinned_of(f, std::index_sequence_for<Ops...>{});
   }
 
  private:
@@ -292,7 +292,7 @@ class case_tuple {
   }
 
   template <class F, std::size_t... I>
-  bool any_kept_of(F& f, std::index_sequence<I...>) {
+  bool any_pinned_of(F& f, std::index_sequence<I...>) {
     auto ask = [&f](auto& op, auto index) {
       if constexpr (requires { op.is_under_way(); }) {
         return f(op, index);

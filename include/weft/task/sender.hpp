@@ -67,7 +67,7 @@ class basic_sender {
     void start() & noexcept {
       on_stop_.emplace(receiver_, request_stop{&stop_});
       auto driver = make_task(home_, {.name = "sender"}, std::source_location::current(), drive());
-      home_.adopt(*driver.task);
+      home_.keep_until_end(*driver.task);
       home_.schedule_last(*driver.task);
     }
 

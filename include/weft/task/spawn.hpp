@@ -36,7 +36,7 @@ struct spawn_options {
   /// The OS thread that begins the task, and no other, runs it to its end: for libraries that keep state in
   /// thread_local variables, or compare std::this_thread::get_id(), across a call that waits. Several tasks may stay on
   /// one thread, and share what it keeps. One that computes or blocks for longer than a slice keeps those others
-  /// waiting, while the seat goes on without all of them; from then on they run beside it, one after another, at a
+  /// waiting, while the seat goes on without all of them; from then on they run without a seat, one after another, at a
   /// lower priority. compute(f) and blocking(f) run `f` on another thread, as ever. Waking such a task from another
   /// seat costs some microseconds more. True for all tasks where run_options says so.
   bool stays_on_thread = false;
@@ -80,10 +80,10 @@ using spawned_t = typename spawned<F>::type;
 
 /// A spawned coroutine, with the callable that made it, whose captures it may use.
 template <class T, class F>
-class coroutine_running final : public coroutine_state {
+class spawned_coroutine final : public coroutine_state {
  public:
   template <class G>
-  coroutine_running(sched::scheduler* home, std::source_location site, G&& f)
+  spawned_coroutine(sched::scheduler* home, std::source_location site, G&& f)
       : coroutine_state{home, site}, source_{std::forward<G>(f)}, coroutine_{make(source_)} {
     auto handle = coroutine().handle();
     WEFT_CHECK(handle && !handle.done(), "a task is spawned once, and not after it was awaited or moved from",
@@ -134,7 +134,7 @@ class coroutine_running final : public coroutine_state {
 /// A task that is about to run, and where its outcome will be.
 template <class T>
 struct started {
-  task_state* task;
+  task_base* task;
   outcome<T>* result;
 };
 
@@ -161,7 +161,7 @@ template <class F>
 }
 
 /// Gives a task that was just made what it has from the one that makes it.
-inline void inherit(task_state& made, const spawn_options& options) {
+inline void inherit(task_base& made, const spawn_options& options) {
   if (options.deadline == inherits_deadline::yes) made.set_deadline(current_task().deadline());
   inherit(made);
 }
@@ -172,7 +172,7 @@ template <class F>
                                               F&& f) {
   using value = spawned_t<F>;
   if constexpr (coroutine_source<F>) {
-    auto* made = new coroutine_running<value, std::decay_t<F>>{&home, site, std::forward<F>(f)};
+    auto* made = new spawned_coroutine<value, std::decay_t<F>>{&home, site, std::forward<F>(f)};
     made->set_name(options.name);
     if (options.stays_on_thread || home.keeps_tasks_on_their_threads()) [[unlikely]]
       made->stay_on_thread();
@@ -180,7 +180,7 @@ template <class F>
     return {made, &made->result()};
   } else {
     auto& pool = home.stacks(options.stack_bytes);
-    using task = virtual_thread_running<value, std::decay_t<F>>;
+    using task = spawned_virtual_thread<value, std::decay_t<F>>;
     // Smaller ones have room on the smallest stack.
     if constexpr (task::most_bytes() > stack::stack_pool::least_stack_bytes / 2) {
       check_room_on_stack(pool, task::most_bytes());
@@ -211,8 +211,8 @@ class end_operation {
   using value_type = result<void>;
   static constexpr wait_kind kind = wait_kind::join;
   static constexpr bool locks_to_arm = true;
-  explicit end_operation(task_state& target) noexcept : end_operation{&target} {}
-  explicit end_operation(task_state* target) noexcept : target_{target} {}
+  explicit end_operation(task_base& target) noexcept : end_operation{&target} {}
+  explicit end_operation(task_base* target) noexcept : target_{target} {}
   [[nodiscard]] bool has_target() const noexcept { return target_ != nullptr; }
 
   bool try_complete() const noexcept { return target_->has_ended(); }
@@ -227,7 +227,7 @@ class end_operation {
   void describe(wait_description& into) const { into.add_known(kind, "task", target_, {target_}); }
 
  private:
-  task_state* target_;
+  task_base* target_;
 };
 
 /// Waits for the end of a task whatever happens to the caller meanwhile, and gives what it returned. See
@@ -239,7 +239,7 @@ class join_operation {
   static constexpr wait_kind kind = wait_kind::join;
   static constexpr bool runs_to_its_end = true;
   static constexpr bool locks_to_arm = true;
-  join_operation(join_handle<T>& handle, task_state* target) noexcept : handle_{&handle}, end_{target} {}
+  join_operation(join_handle<T>& handle, task_base* target) noexcept : handle_{&handle}, end_{target} {}
 
   bool try_complete() const {
     WEFT_CHECK(end_.has_target(), "a task is joined once, and not after it was detached", "join_handle", handle_);
@@ -258,9 +258,9 @@ class join_operation {
 };
 
 /// Waits for the end of a task, whatever happens to the caller meanwhile.
-void wait_for_end(task_state& target) noexcept;
+void wait_for_end(task_base& target) noexcept;
 /// The same for join(), which a deadlock may end: throws deadlock_error.
-void wait_to_join(task_state& target);
+void wait_to_join(task_base& target);
 
 // A handle's owner may let go of the task while another thread cancels it. The one happens with every task and costs a
 // look at a number; the other, which is rare, pays for both:
@@ -279,10 +279,10 @@ void wait_for_cancellers() noexcept;
 
 /// Cancels the task of a handle, unless the handle has none.
 /// Thread: any, while the handle's owner may be in give_up().
-void cancel_through(const std::atomic<task_state*>& handle) noexcept;
+void cancel_through(const std::atomic<task_base*>& handle) noexcept;
 
 /// The owner lets go of the task of its handle: from here on nobody reaches it through that.
-inline void give_up(std::atomic<task_state*>& handle) noexcept {
+inline void give_up(std::atomic<task_base*>& handle) noexcept {
   // relaxed: the fence orders it before the look, see above
   handle.store(nullptr, std::memory_order_relaxed);
   base::asymmetric_fence_light();
@@ -367,17 +367,17 @@ class [[nodiscard]] join_handle {
   void detach() {
     auto& task = known();
     detail::give_up(task_);
-    task.home_host()->adopt(task);
+    task.home_host()->keep_until_end(task);
     if (task.has_ended()) result_->discard_value();
     task.release();
   }
 
  private:
   // relaxed, both: the owner's own; give_up() and cancel_through() order what others do.
-  [[nodiscard]] detail::task_state* get() const noexcept { return task_.load(std::memory_order_relaxed); }
-  void set(detail::task_state* task) noexcept { task_.store(task, std::memory_order_relaxed); }
+  [[nodiscard]] detail::task_base* get() const noexcept { return task_.load(std::memory_order_relaxed); }
+  void set(detail::task_base* task) noexcept { task_.store(task, std::memory_order_relaxed); }
 
-  [[nodiscard]] detail::task_state& known() const {
+  [[nodiscard]] detail::task_base& known() const {
     auto* task = get();
     WEFT_CHECK(task != nullptr, "the handle is empty: its task was joined, detached or moved to another handle",
                "join_handle", this);
@@ -392,7 +392,7 @@ class [[nodiscard]] join_handle {
     task->release();
   }
 
-  std::atomic<detail::task_state*> task_{nullptr};  // written by the owner alone
+  std::atomic<detail::task_base*> task_{nullptr};  // written by the owner alone
   detail::outcome<T>* result_ = nullptr;
 };
 

@@ -36,10 +36,10 @@ class stack_call_base {
   virtual void call() noexcept = 0;
   /// There is no stack for it.
   virtual void refuse(std::error_code why) noexcept = 0;
-  [[nodiscard]] std::error_code begin(task_state& waiter);
+  [[nodiscard]] std::error_code begin(task_base& waiter);
 
   std::source_location site_;
-  task_state* task_ = nullptr;  // has a reference, from its beginning on
+  task_base* task_ = nullptr;  // has a reference, from its beginning on
   bool has_begun_ = false;
   single_use use_;
 };

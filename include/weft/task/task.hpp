@@ -27,7 +27,7 @@ struct final_awaiter {
   template <class Promise>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
     auto& promise = ended.promise();
-    if (promise.continuation) return go_on_with(promise.continuation.handle());
+    if (promise.continuation) return transfer_to(promise.continuation.handle());
     // Ends the task and may destroy this coroutine: touch nothing after it.
     if (promise.root) promise.root->finished();
     return std::noop_coroutine();
@@ -105,7 +105,7 @@ class [[nodiscard]] task {
     template <class Caller>
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Caller> caller) const noexcept {
       coroutine.promise().continuation = detail::coroutine_link{caller};
-      return detail::go_on_with(coroutine);
+      return detail::transfer_to(coroutine);
     }
     T await_resume() const { return coroutine.promise().result.take(); }
   };

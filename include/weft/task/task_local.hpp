@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <weft/base/check.hpp>
-#include <weft/task/task_extras.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
+#include <weft/task/task_side_record.hpp>
 
 namespace weft {
 
@@ -47,22 +47,22 @@ class task_local {
   class [[nodiscard]] binding {
    public:
     binding(task_local& variable, T value)
-        : extras_{detail::extras_of(detail::current_task())},
-          holder_{new holder{&variable, extras_.locals, std::move(value)}} {
-      extras_.locals = holder_;
+        : side_record_{detail::side_record_of(detail::current_task())},
+          holder_{new holder{&variable, side_record_.locals, std::move(value)}} {
+      side_record_.locals = holder_;
     }
     ~binding() {
-      WEFT_CHECK(extras_.locals == holder_,
+      WEFT_CHECK(side_record_.locals == holder_,
                  "bindings of task_locals end in the task that made them, the last one first");
-      extras_.locals = holder_->outer();
-      if (extras_.locals) extras_.locals->share();
+      side_record_.locals = holder_->outer();
+      if (side_record_.locals) side_record_.locals->share();
       detail::local_value::release(holder_);
     }
     binding(const binding&) = delete;
     binding& operator=(const binding&) = delete;
 
    private:
-    detail::task_extras& extras_;
+    detail::task_side_record& side_record_;
     detail::local_value* holder_;
   };
 

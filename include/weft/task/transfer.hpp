@@ -2,7 +2,7 @@
 
 #include <coroutine>
 
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 #include <weft/task/transfer_loop.hpp>
 
 namespace weft::detail {
@@ -16,7 +16,7 @@ inline constexpr bool transfers_may_be_calls = true;
 
 /// What await_suspend() returns to go on with `next`: `next` itself or, where the stack has grown far, a coroutine that
 /// does nothing, `next` being left with the loop that resumed the running task.
-[[nodiscard]] inline std::coroutine_handle<> go_on_with(std::coroutine_handle<> next) noexcept {
+[[nodiscard]] inline std::coroutine_handle<> transfer_to(std::coroutine_handle<> next) noexcept {
   if constexpr (transfers_may_be_calls) {
     auto& loop = current_task().transfers();
     if (loop.is_far_below() && loop.leave(next)) [[unlikely]]
@@ -31,7 +31,7 @@ inline void run_in_place(std::coroutine_handle<> coroutine) {
   auto& self = current_task();
   transfer_loop loop;
   struct restore {
-    task_state& self;
+    task_base& self;
     transfer_loop& outer;
     ~restore() { self.set_transfers(outer); }
   } at_end{self, self.set_transfers(loop)};

@@ -8,18 +8,18 @@
 #include <type_traits>
 #include <utility>
 
-#include <weft/sched/turn.hpp>
+#include <weft/sched/direct_switch.hpp>
 #include <weft/stack/context.hpp>
 #include <weft/stack/stack_pool.hpp>
 #include <weft/task/outcome.hpp>
-#include <weft/task/task_state.hpp>
+#include <weft/task/task_base.hpp>
 
 namespace weft::detail {
 
 struct carrier_flow;
 class virtual_thread;
 
-/// Where a virtual thread goes on, in place of a seat, while it has one: see compute_stay.
+/// Where a virtual thread goes on, in place of a seat, while it has one: see compute_placement.
 class ready_queue {
  public:
   /// Around each wait of the thread. By the thread.
@@ -34,7 +34,7 @@ class ready_queue {
 
 /// A task with a stack of its own. Its control block lies at the top of that stack, so that a fresh one touches one
 /// page; the stack goes back to its pool when the last reference is gone.
-class virtual_thread : public task_state {
+class virtual_thread : public task_base {
  public:
   void resume(sched::carrier& by) noexcept final;
   void park(time_point deadline) noexcept final;
@@ -47,7 +47,7 @@ class virtual_thread : public task_state {
   /// From now on it goes on there; what runs it at present stays until it leaves.
   void set_own_queue(ready_queue* queue) noexcept { own_queue_ = queue; }
   /// Goes on on a compute carrier, or on a seat, wherever it belongs now.
-  void move() noexcept { yield(); }
+  void migrate() noexcept { yield(); }
   /// Whether a compute carrier runs it.
   [[nodiscard]] bool is_on_compute_carrier() const noexcept;
 
@@ -65,7 +65,7 @@ class virtual_thread : public task_state {
 
  protected:
   virtual_thread(sched::scheduler* home, std::source_location site, stack::slot& slot) noexcept
-      : task_state{task_kind::virtual_thread, home, site, has_stack::yes}, slot_{slot} {}
+      : task_base{task_kind::virtual_thread, home, site, has_stack::yes}, slot_{slot} {}
 
   /// Makes the flow that will run body() below `stack_top`.
   void prepare(std::byte* stack_top) noexcept;
@@ -83,38 +83,38 @@ class virtual_thread : public task_state {
   virtual void discard_value() noexcept = 0;
   static void enter(void* self);
   void leave(leaving why) noexcept;
-  [[nodiscard]] stack::context& hand_over_to(sched::runnable* ready) noexcept;
+  [[nodiscard]] stack::context& prepare_switch_to(sched::runnable* ready) noexcept;
   void arrive() noexcept;
-  [[nodiscard]] bool has_left(sched::carrier& by) noexcept;
-  [[nodiscard]] sched::departure departure() const noexcept {
-    return why_ == leaving::parking ? sched::departure::parks : sched::departure::yields;
+  [[nodiscard]] bool finish_leaving(sched::carrier& by) noexcept;
+  [[nodiscard]] sched::leave_reason leave_reason() const noexcept {
+    return why_ == leaving::parking ? sched::leave_reason::parks : sched::leave_reason::yields;
   }
 
   stack::context context_;
-  carrier_flow* flow_ = nullptr;      // set by who switches to it, valid until it leaves
-  virtual_thread* before_ = nullptr;  // who left in favour of this one, and is to be settled
-  ready_queue* own_queue_ = nullptr;  // published by what makes the task ready
+  carrier_flow* flow_ = nullptr;           // set by who switches to it, valid until it leaves
+  virtual_thread* predecessor_ = nullptr;  // who left in favour of this one, and is to be settled
+  ready_queue* own_queue_ = nullptr;       // published by what makes the task ready
   stack::slot& slot_;
   leaving why_ = leaving::parking;
 };
 
 /// A virtual thread that calls an F and keeps what it returns.
 template <class T, class F>
-class virtual_thread_running final : public virtual_thread {
+class spawned_virtual_thread final : public virtual_thread {
  public:
   /// The bytes that it takes at the top of its stack at the most: what it calls, and what that returns, lie there.
   [[nodiscard]] static constexpr std::size_t most_bytes() noexcept {
-    return sizeof(virtual_thread_running) + alignment();
+    return sizeof(spawned_virtual_thread) + alignment();
   }
 
   /// Made at the top of `slot`, which has room for it.
   template <class G>
-  static virtual_thread_running& make(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f) {
-    constexpr auto alignment = virtual_thread_running::alignment();
+  static spawned_virtual_thread& make(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f) {
+    constexpr auto alignment = spawned_virtual_thread::alignment();
     auto top = reinterpret_cast<std::uintptr_t>(slot.top());
-    auto address = (top - sizeof(virtual_thread_running)) / alignment * alignment;
+    auto address = (top - sizeof(spawned_virtual_thread)) / alignment * alignment;
     auto* place = slot.top() - (top - address);
-    auto* made = new (place) virtual_thread_running{home, site, slot, std::forward<G>(f)};
+    auto* made = new (place) spawned_virtual_thread{home, site, slot, std::forward<G>(f)};
     made->prepare(place);
     slot.occupy(static_cast<virtual_thread*>(made));
     return *made;
@@ -125,11 +125,11 @@ class virtual_thread_running final : public virtual_thread {
 
  private:
   static constexpr std::size_t alignment() noexcept {
-    return alignof(virtual_thread_running) > 64 ? alignof(virtual_thread_running) : std::size_t{64};
+    return alignof(spawned_virtual_thread) > 64 ? alignof(spawned_virtual_thread) : std::size_t{64};
   }
 
   template <class G>
-  virtual_thread_running(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f)
+  spawned_virtual_thread(sched::scheduler* home, std::source_location site, stack::slot& slot, G&& f)
       : virtual_thread{home, site, slot}, function_{std::in_place, std::forward<G>(f)} {}
 
   void body() noexcept override {
@@ -144,7 +144,7 @@ class virtual_thread_running final : public virtual_thread {
     if (pool_slot.is_measured()) [[unlikely]]
       note_stack_use();
     pool_slot.vacate();
-    this->~virtual_thread_running();
+    this->~spawned_virtual_thread();
     pool_slot.pool().release(&pool_slot);
   }
 

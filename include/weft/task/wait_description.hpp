@@ -9,7 +9,7 @@
 
 namespace weft::detail {
 
-class task_state;
+class task_base;
 
 /// One of the things that can end a wait, for dumps and the search for deadlocks.
 struct wait_case {
@@ -19,7 +19,7 @@ struct wait_case {
   /// Whether `needs` names all that can make the case happen.
   bool is_known = false;
   /// Tasks that each have to do something first: end, unlock. Compared, never looked into.
-  plain::vector<const task_state*> needs;
+  plain::vector<const task_base*> needs;
 };
 
 /// What a wait is for: any of its cases ends it.
@@ -29,7 +29,7 @@ struct wait_description {
   void add(wait_kind kind, std::string_view what = {}, const void* object = nullptr) {
     cases.push_back({.kind = kind, .what = what, .object = object, .is_known = false, .needs = {}});
   }
-  void add_known(wait_kind kind, std::string_view what, const void* object, plain::vector<const task_state*> needs) {
+  void add_known(wait_kind kind, std::string_view what, const void* object, plain::vector<const task_base*> needs) {
     cases.push_back({.kind = kind, .what = what, .object = object, .is_known = true, .needs = std::move(needs)});
   }
 };

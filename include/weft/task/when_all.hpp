@@ -37,7 +37,7 @@ class when_all_operation : public detail::case_tuple<Ops...>,
 
   /// Those that were kept and have happened all the same count.
   [[nodiscard]] bool has_outcome_after_all() {
-    static_cast<void>(this->any_kept_indexed([this](auto& op, auto index) {
+    static_cast<void>(this->any_pinned_indexed([this](auto& op, auto index) {
       if (!done_[index()] && op.has_happened()) note_done(index());
       return false;
     }));

@@ -30,7 +30,7 @@ class when_any_operation : public detail::case_tuple<Ops...>,
   bool finish() { return happened_ = machine::finish(); }
   /// One that was kept and has happened all the same counts, when none had before.
   [[nodiscard]] bool has_outcome_after_all() {
-    static_cast<void>(this->any_kept_indexed([this](auto& op, auto index) {
+    static_cast<void>(this->any_pinned_indexed([this](auto& op, auto index) {
       if (happened_ ? this->chosen() == index() : op.has_happened()) {
         this->choose(index());
         happened_ = true;

@@ -1,8 +1,0 @@
-#pragma once
-
-namespace weft::detail {
-
-/// Names the calling thread and puts it below the seats in priority.
-void become_compute_thread() noexcept;
-
-}  // namespace weft::detail
