@@ -6,7 +6,7 @@ PORT ?= 8080
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ROUNDS ?= 5
 CTEST_ARGS ?=
-LAYERS ?=
+PARTS ?=
 PRESET ?= tsan
 SECONDS ?= 600
 
@@ -46,23 +46,23 @@ debug: dependencies-test ## The same with assertions and without optimisation
 	$(call build,debug)
 	$(call ctest,debug)
 
-asan: dependencies-sanitizers ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer; LAYERS='base io'
+asan: dependencies-sanitizers ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer; PARTS='base io'
 	$(call configure,asan)
-	$(call build,asan,$(layer_targets))
-	$(call ctest,asan,$(layer_labels))
+	$(call build,asan,$(part_targets))
+	$(call ctest,asan,$(part_labels))
 
 tsan: dependencies-sanitizers ## The same under ThreadSanitizer
 	$(call configure,tsan)
-	$(call build,tsan,$(layer_targets))
-	$(call ctest,tsan,$(layer_labels))
+	$(call build,tsan,$(part_targets))
+	$(call ctest,tsan,$(part_labels))
 
 stress: dependencies-sanitizers ## Random stress of scheduler, channels, seats; SECONDS=600 each; PRESET=tsan, release
 	$(call configure,$(PRESET))
-	$(call build,$(PRESET),--target sched_stress_test sync_million_test task_frame_sizes_test io_hand_over_test)
-	@WEFT_FRAME_RUNS=1000 build/$(PRESET)/tests/task/task_frame_sizes_test
-	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sync/sync_million_test
-	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/sched/sched_stress_test --gtest_filter='*at_random*'
-	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/io/io_hand_over_test --gtest_filter='*at_random*'
+	$(call build,$(PRESET),--target stress_tests task_frame_sizes_test io_hand_over_test)
+	@WEFT_FRAME_RUNS=1000 build/$(PRESET)/tests/task_frame_sizes_test
+	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/stress_million_test
+	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/stress_scheduler_stress_test --gtest_filter='*at_random*'
+	@WEFT_STRESS_SECONDS=$(SECONDS) build/$(PRESET)/tests/io_hand_over_test --gtest_filter='*at_random*'
 
 bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or regex for less, ROUNDS=5
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
@@ -71,7 +71,7 @@ bench: dependencies-benchmarks ## Measure weft beside its peers; ONLY=name or re
 
 scaling: dependencies-benchmarks ## Measure fork-join with 1 to all threads, with a plot and a fit; ONLY=name, ROUNDS=5
 	$(call configure,release,-DWEFT_BUILD_BENCHMARKS=ON)
-	$(call build,release,--target parallel_fork_join_bench)
+	$(call build,release,--target compute_fork_join_bench)
 	@bench/scaling.py --build build/release --rounds $(ROUNDS) "$(ONLY)"
 
 scaling-page: ## Write what `make scaling` measured last into docs/scaling.md
@@ -84,7 +84,7 @@ screenshot: dependencies-test ## Make the README's picture of the gallery's page
 	$(call configure,release)
 	$(call build,release,--target gallery moderator)
 	@mkdir -p docs/images
-	@node tests/examples/page/screenshot.mjs --gallery build/release/examples/gallery/gallery \
+	@node tests/end_to_end/page/screenshot.mjs --gallery build/release/examples/gallery/gallery \
 	  --moderator build/release/examples/moderator/moderator --playwright build/browser --output docs/images/gallery.png
 
 ## Look after the code
@@ -134,7 +134,7 @@ build = @NINJA_STATUS="[%f/%t] " cmake --build --preset $(1) -j $(JOBS) $(2)
 start_gallery = @exec env MODEL="$(MODEL)" PORT="$(PORT)" scripts/run-gallery
 # ctest(preset, more arguments): the tests of one preset, as many at once as there are cores.
 ctest = @$(ccache) ctest --preset $(1) -j $(JOBS) $$(test -t 1 && echo --progress) $(2) $(CTEST_ARGS)
-# What builds and selects the tests of LAYERS alone; all when it is empty.
-layer_targets = $(if $(LAYERS),--target $(addsuffix _tests,$(LAYERS)))
-layer_labels = $(if $(LAYERS),-L '^($(subst $(space),|,$(strip $(LAYERS))))$$')
+# What builds and selects the tests of PARTS alone; all when it is empty.
+part_targets = $(if $(PARTS),--target $(addsuffix _tests,$(PARTS)))
+part_labels = $(if $(PARTS),-L '^($(subst $(space),|,$(strip $(PARTS))))$$')
 space := $(subst ,, )

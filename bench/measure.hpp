@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include <weft/io/run.hpp>
+#include <weft/runtime/run.hpp>
 
 namespace weft_bench {
 

@@ -1,12 +1,12 @@
 # How weft finds what others made: one message that says which package is missing, and, for what an installed weft
-# needs as well (calls below src/), a line in weftConfig.cmake and in weft.pc, so that a consumer finds it too.
+# needs as well (calls below weft/), a line in weftConfig.cmake and in weft.pc, so that a consumer finds it too.
 #
 # weft_find_module(<pkg-config module> [VERSION <least>] DEBIAN <package> [BUILD_ONLY])
 #     makes PkgConfig::<module>
 # weft_find_package(<CMake package> [VERSION <least>] [COMPONENTS <c>...] [DEBIAN <package>]
 #                   [PC_REQUIRES <pkg-config module>...] [PC_LIBS <linker flag>...] [BUILD_ONLY])
 #     makes the targets that the package makes; PC_… is how weft.pc says the same
-# BUILD_ONLY: for a layer's BUILD_DEPENDS, headers that no consumer needs.
+# BUILD_ONLY: for a part's BUILD_DEPENDS, headers that no consumer needs.
 
 function(weft_find_module module)
   cmake_parse_arguments(arg "BUILD_ONLY" "VERSION;DEBIAN" "" ${ARGN})
@@ -61,7 +61,7 @@ endfunction()
 function(_weft_record config_line pc_requires pc_libs)
   cmake_path(IS_PREFIX PROJECT_SOURCE_DIR "${CMAKE_CURRENT_SOURCE_DIR}" in_project)
   cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE folder)
-  if(NOT in_project OR NOT folder MATCHES "^src(/|$)")
+  if(NOT in_project OR NOT folder MATCHES "^weft(/|$)")
     return()
   endif()
   string(REGEX REPLACE " +" " " config_line "${config_line}")

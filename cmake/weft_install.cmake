@@ -1,8 +1,8 @@
-# What `cmake --install` puts down: the layers' libraries and headers (weft_layer names them), the umbrella weft::weft,
+# What `cmake --install` puts down: the parts' libraries and headers (weft_part names them), the umbrella weft::weft,
 # and the files by which find_package(weft) and pkg-config find them.
 include(CMakePackageConfigHelpers)
 
-get_property(weft_layers GLOBAL PROPERTY weft_layers)
+get_property(weft_parts GLOBAL PROPERTY weft_parts)
 get_property(config_lines GLOBAL PROPERTY weft_config_lines)
 get_property(pc_requires GLOBAL PROPERTY weft_pc_requires)
 get_property(pc_libs GLOBAL PROPERTY weft_pc_libs)
@@ -10,15 +10,18 @@ get_property(pc_libs GLOBAL PROPERTY weft_pc_libs)
 add_library(weft INTERFACE)
 add_library(weft::weft ALIAS weft)
 target_sources(weft INTERFACE FILE_SET HEADERS
-  BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${PROJECT_SOURCE_DIR}/include/weft/weft.hpp)
-list(TRANSFORM weft_layers PREPEND weft:: OUTPUT_VARIABLE layer_targets)
-target_link_libraries(weft INTERFACE ${layer_targets})
+  BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${PROJECT_SOURCE_DIR}/weft/weft.hpp)
+list(TRANSFORM weft_parts PREPEND weft:: OUTPUT_VARIABLE part_targets)
+target_link_libraries(weft INTERFACE ${part_targets})
+include(weft_moved_headers)
+weft_forward_moved_headers()
 
 if(NOT WEFT_INSTALL)
   return()
 endif()
 
-install(TARGETS weft EXPORT weft FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS weft EXPORT weft
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET moved DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(EXPORT weft NAMESPACE weft:: FILE weftTargets.cmake DESTINATION ${package_folder})
 
@@ -30,14 +33,14 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/weftConfigVersion.cmake C
 install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftConfigVersion.cmake
   DESTINATION ${package_folder})
 
-# Linkers read from left to right: highest layer first.
-set(reversed ${weft_layers})
+# Linkers read from left to right: highest part first.
+set(reversed ${weft_parts})
 list(REVERSE reversed)
 set(WEFT_PC_LIBS "")
-foreach(layer IN LISTS reversed)
-  get_target_property(type weft_${layer} TYPE)
+foreach(part IN LISTS reversed)
+  get_target_property(type weft_${part} TYPE)
   if(NOT type STREQUAL INTERFACE_LIBRARY)
-    string(APPEND WEFT_PC_LIBS " -lweft_${layer}")
+    string(APPEND WEFT_PC_LIBS " -lweft_${part}")
   endif()
 endforeach()
 list(JOIN pc_requires ", " WEFT_PC_REQUIRES)

@@ -11,34 +11,34 @@ from .programs import failed
 WORKLOADS = ["fib_38", "skynet_100m", "nqueens_14", "matmul_1024", "uts", "integrate", "sort_10m", "stable_sort_10m",
              "reduce_20m", "mandelbrot"]
 BENCHMARKS_OF_WEFT = {
-    "yield_1000": "task/task_yield_bench",
-    "coroutine_yield_1000": "task/task_yield_bench",
-    "switch": "stack/stack_switch_bench",
-    "spawn_join_batch": "task/task_spawn_bench",
-    "coroutine_spawn_join_batch": "task/task_spawn_bench",
-    "spawn_join_one": "task/task_spawn_bench",
-    "coroutine_spawn_join_one": "task/task_spawn_bench",
-    "parked": "sync/sync_parked_bench",
-    "hibernated": "sync/sync_parked_bench",
-    "coroutine_parked": "sync/sync_parked_bench",
-    "coroutine_parked_10m": "sync/sync_parked_bench",
-    "sleepers": "task/task_sleepers_bench",
-    "coroutine_sleepers": "task/task_sleepers_bench",
-    "channel_ping_pong_1": "sync/sync_channel_bench",
-    "channel_ping_pong_2": "sync/sync_channel_bench",
-    "coroutine_channel_ping_pong_1": "sync/sync_channel_bench",
-    "channel_10x10_1": "sync/sync_channel_bench",
-    "channel_10x10_2": "sync/sync_channel_bench",
-    "select_2": "sync/sync_channel_bench",
-    "select_1000": "sync/sync_channel_bench",
-    "mutex_uncontended": "sync/sync_mutex_bench",
-    "mutex_contended_1": "sync/sync_mutex_bench",
-    "mutex_contended_2": "sync/sync_mutex_bench",
-    "mutex_os_threads": "sync/sync_mutex_bench",
-    "wait_allocations": "sync/sync_allocation_bench",
-    "skynet_1m_ms": "sync/sync_skynet_bench",
-    "coroutine_skynet_1m_ms": "sync/sync_skynet_bench",
-    **{name: "parallel/parallel_fork_join_bench" for name in WORKLOADS},
+    "yield_1000": "task_yield_bench",
+    "coroutine_yield_1000": "task_yield_bench",
+    "switch": "stack_switch_bench",
+    "spawn_join_batch": "task_spawn_bench",
+    "coroutine_spawn_join_batch": "task_spawn_bench",
+    "spawn_join_one": "task_spawn_bench",
+    "coroutine_spawn_join_one": "task_spawn_bench",
+    "parked": "sync_parked_bench",
+    "hibernated": "sync_parked_bench",
+    "coroutine_parked": "sync_parked_bench",
+    "coroutine_parked_10m": "sync_parked_bench",
+    "sleepers": "task_sleepers_bench",
+    "coroutine_sleepers": "task_sleepers_bench",
+    "channel_ping_pong_1": "sync_channel_bench",
+    "channel_ping_pong_2": "sync_channel_bench",
+    "coroutine_channel_ping_pong_1": "sync_channel_bench",
+    "channel_10x10_1": "sync_channel_bench",
+    "channel_10x10_2": "sync_channel_bench",
+    "select_2": "sync_channel_bench",
+    "select_1000": "sync_channel_bench",
+    "mutex_uncontended": "sync_mutex_bench",
+    "mutex_contended_1": "sync_mutex_bench",
+    "mutex_contended_2": "sync_mutex_bench",
+    "mutex_os_threads": "sync_mutex_bench",
+    "wait_allocations": "sync_allocation_bench",
+    "skynet_1m_ms": "sync_skynet_bench",
+    "coroutine_skynet_1m_ms": "sync_skynet_bench",
+    **{name: "compute_fork_join_bench" for name in WORKLOADS},
 }
 # What a contest gives where that is not the one figure of its own name.
 FIGURES_OF = {
@@ -149,7 +149,7 @@ def server_contests(build, others):
     def mixed(name):
         return contest(name, [f"{name}_p99_ms", f"{name}_waits", f"{name}_burns"])
 
-    server = build / "bench" / "http" / "mixed_server"
+    server = build / "bench" / "mixed_server"
     rounds = []  # found out once, so that everybody computes the same
 
     def burns():
@@ -195,7 +195,7 @@ def server_contests(build, others):
 
 def other_contests(build):
     """Every other benchmark that there is: without a target and without a peer, one short round."""
-    for program in sorted((build / "bench").glob("*/*_bench")):
+    for program in sorted((build / "bench").glob("*_bench")):
         for benchmark in programs.list_google_benchmarks(program):
             name = programs.plain_name(benchmark)
             if name not in BENCHMARKS_OF_WEFT:

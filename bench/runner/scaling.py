@@ -104,7 +104,7 @@ def text(document, colours=False):
 def page(document):
     """docs/scaling.md."""
     heading, *lines = rows(document)
-    how = (f"`make scaling` runs the fork-join workloads of bench/parallel with 1 to {document['threads'][-1]} compute "
+    how = (f"`make scaling` runs the fork-join workloads of weft/compute with 1 to {document['threads'][-1]} compute "
            f"carriers and fits the Universal Scalability Law to the best of {document['rounds']} rounds; "
            "`make scaling-page` wrote this page from it.")
     law = ("C(n) = n / (1 + contention (n - 1) + coherence n (n - 1)): contention is the share that one thread does at "

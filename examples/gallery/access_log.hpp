@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include <weft/io/file.hpp>
+#include <weft/fs/file.hpp>
 #include <weft/sync/channel.hpp>
 
 #include "background.hpp"

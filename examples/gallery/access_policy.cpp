@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
-#include <weft/io/endpoint.hpp>
+#include <weft/net/endpoint.hpp>
 
 #include "files.hpp"
 #include "vault.hpp"

@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-#include <weft/task/runtime.hpp>
+#include <weft/runtime/runtime.hpp>
 #include <weft/task/spawn.hpp>
 
 namespace gallery {

@@ -1,8 +1,8 @@
 #include "files.hpp"
 
-#include <weft/io/file.hpp>
+#include <weft/fs/file.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/task_base.hpp>
+#include <weft/task/detail/task_base.hpp>
 
 namespace gallery {
 

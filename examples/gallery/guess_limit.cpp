@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <weft/io/endpoint.hpp>
+#include <weft/net/endpoint.hpp>
 
 namespace gallery {
 namespace {

@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
-#include <weft/parallel/compute.hpp>
+#include <weft/compute/compute.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/task_base.hpp>
+#include <weft/task/detail/task_base.hpp>
 
 #include "sealed_photo.hpp"
 

@@ -11,8 +11,8 @@
 
 #include <weft/http/request.hpp>
 #include <weft/http/server.hpp>
-#include <weft/io/endpoint.hpp>
-#include <weft/io/tcp.hpp>
+#include <weft/net/endpoint.hpp>
+#include <weft/net/tcp.hpp>
 #include <weft/observe/recorder.hpp>
 
 #include "../support/termination.hpp"

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include <weft/io/run.hpp>
+#include <weft/runtime/run.hpp>
 #include <weft/sync/channel.hpp>
 
 namespace gallery {

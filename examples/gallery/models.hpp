@@ -5,7 +5,7 @@
 #include <weft/base/result.hpp>
 #include <weft/http/server.hpp>
 #include <weft/http/server_options.hpp>
-#include <weft/io/tcp.hpp>
+#include <weft/net/tcp.hpp>
 
 #include "options.hpp"
 

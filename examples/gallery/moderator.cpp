@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weft/task/deadline_scope.hpp>
-#include <weft/task/task_base.hpp>
+#include <weft/task/detail/task_base.hpp>
 
 #include "wire.hpp"
 

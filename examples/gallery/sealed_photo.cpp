@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include <weft/io/file.hpp>
+#include <weft/fs/file.hpp>
 
 namespace gallery {
 namespace {

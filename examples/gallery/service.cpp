@@ -7,14 +7,14 @@
 
 #include <fmt/format.h>
 
+#include <weft/compute/compute.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/observe/format.hpp>
-#include <weft/parallel/compute.hpp>
 #include <weft/parallel/parallel_for.hpp>
 #include <weft/task/deadline_scope.hpp>
+#include <weft/task/detail/task_base.hpp>
 #include <weft/task/sleep.hpp>
-#include <weft/task/task_base.hpp>
 
 #include "page/page.hpp"
 #include "wire.hpp"

@@ -5,7 +5,7 @@
 
 #include <weft/task/blocking.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/task_base.hpp>
+#include <weft/task/detail/task_base.hpp>
 
 namespace gallery {
 namespace {

@@ -14,9 +14,9 @@
 
 #include <fmt/format.h>
 
-#include <weft/io/file.hpp>
+#include <weft/fs/file.hpp>
 #include <weft/task/cancellation.hpp>
-#include <weft/task/task_base.hpp>
+#include <weft/task/detail/task_base.hpp>
 
 #include "vault.hpp"
 

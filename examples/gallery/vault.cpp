@@ -15,7 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include <weft/io/file.hpp>
+#include <weft/fs/file.hpp>
 
 namespace gallery {
 namespace {

@@ -18,9 +18,9 @@
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/http/server.hpp>
-#include <weft/io/endpoint.hpp>
-#include <weft/io/run.hpp>
-#include <weft/io/tcp.hpp>
+#include <weft/net/endpoint.hpp>
+#include <weft/net/tcp.hpp>
+#include <weft/runtime/run.hpp>
 #include <weft/task/sleep.hpp>
 
 #include "../support/arguments.hpp"

@@ -9,21 +9,24 @@ import re
 import sys
 from pathlib import Path
 
+import check_layers
+
 CONTAINER = re.compile(r"\bstd::(vector|deque|list|forward_list|map|multimap|set|multiset|unordered_\w+|bitset)\b")
-OF_THE_PROGRAM = {"sync/channel.hpp", "sync/channel_operations.hpp"}
+OF_THE_PROGRAM = {"sync/channel.hpp", "sync/detail/channel_operations.hpp"}
 
 
 def check(root):
     """What is wrong in the tree, a line each."""
-    folder = root / "include" / "weft"
+    folder = root / "weft"
     problems = []
+    installed = check_layers.installed_headers(root)
     for path in sorted(folder.rglob("*.hpp")):
         name = str(path.relative_to(folder))
-        if name in OF_THE_PROGRAM or name == "base/containers.hpp":
+        if f"weft/{name}" not in installed or name in OF_THE_PROGRAM or name == "base/containers.hpp":
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
             if found := CONTAINER.search(line.split("//")[0]):
-                problems.append(f"include/weft/{name}:{number}: say plain::{found.group(1)}, see base/containers.hpp")
+                problems.append(f"weft/{name}:{number}: say plain::{found.group(1)}, see base/containers.hpp")
     return problems
 
 

@@ -35,8 +35,8 @@ def split(line):
 
 
 def sources(root):
-    return sorted(path for folder in ("include", "src") for path in (root / folder).rglob("*")
-                  if path.suffix in {".hpp", ".cpp"})
+    return sorted(path for path in (root / "weft").rglob("*") if path.suffix in {".hpp", ".cpp"}
+                  and not path.stem.endswith(("_test", "_bench")))
 
 
 def body_at(code, begin):

@@ -28,8 +28,8 @@ def check_file(path, where):
 
 
 def sources(root):
-    return sorted(path for folder in ("include", "src") for path in (root / folder).rglob("*")
-                  if path.suffix in {".hpp", ".cpp"})
+    return sorted(path for path in (root / "weft").rglob("*") if path.suffix in {".hpp", ".cpp"}
+                  and not path.stem.endswith(("_test", "_bench")))
 
 
 def check(root):

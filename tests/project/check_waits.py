@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Fails when docs/waiting.md and the public headers disagree about what waits: check_waits.py [root of the source tree]
 
-A public waiting call is a function in include/weft whose doc comment says Parks, or whose name begins with async_.
+A public waiting call is a function in a header for users, weft/<part>/*.hpp, whose doc comment says Parks, or whose
+name begins with async_.
 The table has a row for each, by its name or its class and name, and each row names a test that there is. A row for
 what does not wait, or is gone, fails as well.
 """
@@ -14,7 +15,7 @@ SCOPE = re.compile(r"^\s*(?:template <[^;{]*>\s*)?(?:class|struct)\s+(?:\[\[\w+\
 CALL = re.compile(r"(?<![\w.>:])(~?[a-z_]\w*)\(")
 NOT_CALLS = {"requires", "noexcept", "decltype", "sizeof", "explicit", "alignas", "static_assert", "return"}
 ROW = re.compile(r"^\|(.+)\|$")
-TEST = re.compile(r"`(tests/[\w/]+\.cpp)`: (\w+)")
+TEST = re.compile(r"`((?:weft|tests)/[\w/]+\.cpp)`: (\w+)")
 
 
 def declared_name(lines, index):
@@ -72,9 +73,9 @@ def waits_in(path):
 def public_waits(root):
     """Each waiting call, and the headers that declare it."""
     waits = {}
-    for path in sorted((root / "include" / "weft").rglob("*.hpp")):
+    for path in sorted((root / "weft").glob("*/*.hpp")):
         if path.parent.name == "sched":
-            continue  # what the layers above wait by, not programs
+            continue  # what the parts above wait by, not programs
         for name in waits_in(path):
             waits.setdefault(name, path.relative_to(root))
     return waits

@@ -79,16 +79,16 @@ class leaves_alone(unittest.TestCase):
 class examples(unittest.TestCase):
     def test_of_the_page_are_in_the_program_that_compiles_them(self):
         page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
-        program = (ROOT / "tests" / "sync" / "rules_test.cpp").read_text(encoding="utf-8")
+        program = (ROOT / "weft" / "sync" / "rules_test.cpp").read_text(encoding="utf-8")
         shown = [block.split("```")[0].strip() for block in page.split("```cpp\n")[1:]]
         self.assertGreater(len(shown), 5)
         for each in shown:
             self.assertIn(each, program)
 
     def test_that_are_wrong_are_found_and_no_others(self):
-        said = subprocess.run([sys.executable, "-B", str(SCRIPT), str(ROOT / "tests" / "sync" / "rules_test.cpp")],
+        said = subprocess.run([sys.executable, "-B", str(SCRIPT), str(ROOT / "weft" / "sync" / "rules_test.cpp")],
                               capture_output=True, text=True).stdout
-        program = (ROOT / "tests" / "sync" / "rules_test.cpp").read_text(encoding="utf-8").split("\n")
+        program = (ROOT / "weft" / "sync" / "rules_test.cpp").read_text(encoding="utf-8").split("\n")
         named = [program[int(line.split(":")[1]) - 1].strip() for line in said.splitlines()]
         self.assertEqual([line.split("  ")[0] for line in named], ["++hits;", "std::lock_guard guard{locked};"])
 

@@ -74,12 +74,13 @@ class a_mistake(unittest.TestCase):
                             NEEDS_NO_WAIT)
 
     def test_waiting_for_all_of_several_tasks(self):
-        self.assert_message("#include <weft/task/task.hpp>\n#include <weft/task/when_all.hpp>\nweft::task<int> g();\n"
+        self.assert_message("#include <weft/combine/when_all.hpp>\n#include <weft/task/task.hpp>\n"
+                            "weft::task<int> g();\n"
                             "weft::task<int> f() {\n  auto [a, b] = co_await weft::when_all(g(), g());\n"
                             "  co_return a + b;\n}\n", "a weft::task is none: spawn it")
 
     def test_waiting_for_one_of_several_plain_forms(self):
-        self.assert_message(CHANNEL + "#include <weft/sync/select.hpp>\n"
+        self.assert_message(CHANNEL + "#include <weft/combine/select.hpp>\n"
                             "void f(weft::channel<int>& c) { weft::select(c.recv(), c.async_recv()); }\n",
                             NEEDS_NO_WAIT)
 
@@ -97,7 +98,7 @@ class a_mistake(unittest.TestCase):
                              "  co_return value + co_await weft::spawn(g).async_join();\n}\n")
 
     def test_is_not_to_send_text(self):
-        self.assert_compiles("#include <string>\n#include <weft/io/tcp.hpp>\n"
+        self.assert_compiles("#include <string>\n#include <weft/net/tcp.hpp>\n"
                              "bool f(weft::tcp_stream& one, weft::byte_stream& other, const std::string& text) {\n"
                              '  return one.send_all("hello") && one.send_all(text) && other.send_all("hello");\n}\n')
 

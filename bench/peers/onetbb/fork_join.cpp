@@ -11,7 +11,7 @@
 
 #include <functional>
 
-#include "parallel/workloads.hpp"
+#include "workloads.hpp"
 
 namespace weft_bench {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "parallel/workloads.hpp"
+#include "workloads.hpp"
 
 namespace weft_bench {
 namespace {

@@ -3,16 +3,17 @@
 # The linker refuses with a message that names the difference; programs built as weft is are linked.
 file(REMOVE_RECURSE ${SCRATCH})
 file(MAKE_DIRECTORY ${SCRATCH})
-set(compile ${CXX} -std=c++23 -fPIC -I ${SOURCE}/include)
+set(compile ${CXX} -std=c++23 -fPIC -I ${SOURCE})
 set(flags_none)
 set(flags_address -fsanitize=address)
 set(flags_thread -fsanitize=thread)
 
 foreach(built none address thread)
   # What every weft has; the other layers need it.
-  foreach(file build_match error)
-    execute_process(COMMAND ${compile} ${flags_${built}} -D WEFT_SKIP_BUILD_MATCH -c ${SOURCE}/src/base/${file}.cpp
-      -o ${SCRATCH}/${file}_${built}.o COMMAND_ERROR_IS_FATAL ANY)
+  foreach(file detail/build_match error)
+    cmake_path(GET file FILENAME name)
+    execute_process(COMMAND ${compile} ${flags_${built}} -D WEFT_SKIP_BUILD_MATCH -c ${SOURCE}/weft/base/${file}.cpp
+      -o ${SCRATCH}/${name}_${built}.o COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
   set(objects ${SCRATCH}/build_match_${built}.o ${SCRATCH}/error_${built}.o)
   execute_process(COMMAND ar rcs ${SCRATCH}/libweft_${built}.a ${objects} COMMAND_ERROR_IS_FATAL ANY)

@@ -1,7 +1,0 @@
-#include "io/reactor.hpp"
-
-namespace weft::io {
-
-result<std::unique_ptr<reactor>> make_io_uring_reactor() { return failure(errc::unavailable); }
-
-}  // namespace weft::io
